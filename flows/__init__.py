@@ -1,0 +1,1 @@
+"""Prefect flows: they know the stages only by name, through DVC."""

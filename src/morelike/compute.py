@@ -1,0 +1,67 @@
+"""Map a pure function over chunks of work, on as many processes as there are cores, in order, in flat memory."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def chunks(items: list[T], size: int) -> list[list[T]]:
+    """Cut ``items`` into consecutive lists of at most ``size``.
+
+    >>> chunks([1, 2, 3], 2)
+    [[1, 2], [3]]
+    """
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+    """Yield ``function(item)`` for every item, in order.
+
+    ``function`` and its items must pickle. At most two items a worker are in flight, so memory does not
+    grow with their number. ``workers`` is the number of processes, all cores if None; with 1, or a single
+    item, the work is done here.
+    """
+    items = iter(items)
+    first = list(_take(items, 2))
+    workers = workers or cores()
+    if workers == 1 or len(first) < 2:
+        yield from map(function, first)
+        yield from map(function, items)
+        return
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread_each) as pool:
+        try:
+            pending = deque(pool.submit(function, item) for item in first)
+            pending.extend(pool.submit(function, item) for item in _take(items, 2 * workers - 2))
+            while pending:
+                result = pending.popleft().result()
+                pending.extend(pool.submit(function, item) for item in _take(items, 1))
+                yield result
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _take(items: Iterator[T], count: int) -> Iterator[T]:
+    for _, item in zip(range(count), items, strict=False):
+        yield item
+
+
+def _one_thread_each() -> None:
+    import signal
+
+    import cv2
+
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; workers end with it

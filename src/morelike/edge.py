@@ -1,0 +1,34 @@
+"""The edge of the program: arguments in, one clear line out. Only this module prints errors."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call ``main`` with its parameters taken from the command line, each as ``--name VALUE`` of its annotated type.
+
+    A :class:`~morelike.errors.MorelikeError` ends as one line on stderr and exit code 1, without a
+    traceback unless ``--debug`` is given; an interrupt as exit code 130.
+    """
+    from morelike.errors import MorelikeError
+
+    parser = argparse.ArgumentParser(description=sys.modules[main.__module__].__doc__)
+    parser.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+    for name, parameter in inspect.signature(main).parameters.items():
+        required = parameter.default is inspect.Parameter.empty
+        default = None if required else parameter.default
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, dest=name, type=parameter.annotation, required=required, default=default)
+    arguments = vars(parser.parse_args())
+    debug = arguments.pop("debug")
+    try:
+        main(**arguments)
+    except MorelikeError as error:
+        if debug:
+            raise
+        stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
+        sys.exit(f"{stage}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,54 @@
+"""One family of errors. Each says what was expected, what was got, where, and what to do; each keeps its values."""
+
+
+class MorelikeError(Exception):
+    """Base of every error that a user can meet; the edge prints it as one line and exits with 1."""
+
+
+class ParamsError(MorelikeError):
+    """A key or a value in ``params.yaml`` that cannot be."""
+
+    def __init__(self, path: str, key: str, got: object, expected: str):
+        self.path, self.key, self.got, self.expected = path, key, got, expected
+        super().__init__(f"{path}: {key}: expected {expected}, got {got!r}")
+
+
+class SourceError(MorelikeError):
+    """The raw images cannot be found or listed at all."""
+
+
+class ImageError(MorelikeError):
+    """One file that is not a usable image. ``code`` is the reason under which it is quarantined."""
+
+    def __init__(self, code: str, detail: str):
+        self.code, self.detail = code, detail
+        super().__init__(f"{code}: {detail}")
+
+
+class ValidationError(MorelikeError):
+    """A limit on the raw set was breached: names the rule, the count and the first files."""
+
+    def __init__(self, rule: str, count: int, limit: str, files: list[str], advice: str):
+        self.rule, self.count, self.limit, self.files, self.advice = rule, count, limit, files, advice
+        shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+        super().__init__(f"{rule}: {count} found, limit {limit}: {shown}. {advice}")
+
+
+class NormalisationError(MorelikeError):
+    """The arrays that a model would read are not what it expects (NaN, range, shape, channel order)."""
+
+
+class StoreError(MorelikeError):
+    """A shard store that is missing, damaged or of another shape than expected."""
+
+
+class TrainingError(MorelikeError):
+    """Training has gone wrong, or would: names the term, the step, the files and what usually mends it."""
+
+
+class ModelError(MorelikeError):
+    """A saved model that is missing, damaged, or does not fit what is asked of it."""
+
+
+class SynthesisError(MorelikeError):
+    """New images that cannot be made as asked."""

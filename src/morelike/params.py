@@ -1,0 +1,287 @@
+"""Every section of ``params.yaml`` as a typed, validated model. An unknown key or a bad value is one clear line."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import ConfigDict, Discriminator, Field
+
+from morelike.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(pydantic.BaseModel):
+    """A section: unknown keys are refused, values are frozen, NaN and infinities are no numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """Where the raw images are."""
+
+    raw: str
+
+
+class DemoData(Section):
+    """Images a class in the built-in set."""
+
+    train_common: Count
+    train_rare: Count
+    val: Count
+    test: Count
+
+
+class Split(Section):
+    """Shares of train, val and test."""
+
+    train: Share
+    val: Share
+    test: Share
+
+    @pydantic.model_validator(mode="after")
+    def _sums_to_one(self) -> "Split":
+        if abs(self.train + self.val + self.test - 1) > 1e-6:
+            raise ValueError(f"the shares must sum to 1, not {self.train + self.val + self.test:g}")
+        return self
+
+
+class Validate(Section):
+    """Limits on the raw set."""
+
+    split: Split
+    min_size_px: Count
+    max_pixels: Count
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
+    max_quarantined_share: Share
+    min_images_per_class: Count
+
+
+class Resize(Section):
+    """The one form that all images get."""
+
+    width_px: Literal["auto"] | Count
+    height_px: Literal["auto"] | Count
+    color: Literal["auto", "grey", "rgb"]
+    fit: Literal["pad", "crop", "stretch"]
+    check_images: Count
+
+
+class Gaussian(Section):
+    """Additive Gaussian noise; ``std`` of pixels in [0, 1]."""
+
+    kind: Literal["gaussian"]
+    std: NotNegative
+
+
+class SaltAndPepper(Section):
+    """A share of the pixels turned black or white, half each."""
+
+    kind: Literal["salt_and_pepper"]
+    share: Share
+
+
+class Speckle(Section):
+    """Multiplicative Gaussian noise; ``std`` of the factor."""
+
+    kind: Literal["speckle"]
+    std: NotNegative
+
+
+class Poisson(Section):
+    """Photon noise; ``peak`` photons at white."""
+
+    kind: Literal["poisson"]
+    peak: Positive
+
+
+class Blur(Section):
+    """Gaussian blur; ``sigma_px`` of the kernel."""
+
+    kind: Literal["blur"]
+    sigma_px: Positive
+
+
+class Jpeg(Section):
+    """JPEG artefacts at ``quality`` 1 to 100."""
+
+    kind: Literal["jpeg"]
+    quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class Masking(Section):
+    """Squares of ``size_px`` blacked out, up to ``share`` of the area (Vincent et al. 2008, masking noise)."""
+
+    kind: Literal["masking"]
+    share: Share
+    size_px: Count
+
+
+NoiseStep = Annotated[Gaussian | SaltAndPepper | Speckle | Poisson | Blur | Jpeg | Masking, Discriminator("kind")]
+
+
+class Corrupt(Section):
+    """Named recipes of noise, each a list of steps."""
+
+    recipes: Annotated[dict[str, Annotated[list[NoiseStep], Field(min_length=1)]], Field(min_length=1)]
+
+
+class Augment(Section):
+    """Classical augmentation: each value is the most that an image is changed by, drawn uniformly."""
+
+    flip: bool
+    rotate_deg: Annotated[float, Field(ge=0, le=180)]
+    translate: Share
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    brightness: Share
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Train(Section):
+    """What all models share."""
+
+    batch_size: Count
+    evaluate_every_images: Count
+    patience: Count
+    grad_clip_norm: Positive
+    ema_halflife_images: NotNegative
+    precision: Literal["auto", "32-true", "bf16-mixed"]
+    compile: bool
+    augment: Augment
+
+
+class Vae(Section):
+    """The convolutional VAE."""
+
+    budget_images: Count
+    learning_rate: Positive
+    width: Annotated[int, Field(ge=8, multiple_of=8)]
+    latent_dims: Count
+    beta: NotNegative
+    beta_warmup_images: NotNegative
+    logvar_bound: Positive
+
+
+class Dae(Section):
+    """The denoising autoencoder."""
+
+    budget_images: Count
+    learning_rate: Positive
+    width: Annotated[int, Field(ge=8, multiple_of=8)]
+    patch_px: Literal["auto", 1, 2, 4, 8]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    restore_share: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Models(Section):
+    """One section a model."""
+
+    vae: Vae
+    dae: Dae
+
+
+class SynthesizeVae(Section):
+    """How the VAE makes images."""
+
+    method: Literal["prior"]
+    temperature: Positive
+
+
+class SynthesizeDae(Section):
+    """How the DAE makes images."""
+
+    method: Literal["variations", "walkback"]
+    strength_sigma: Annotated[float, Field(ge=0, le=80)]
+    steps: Annotated[int, Field(ge=2)]
+    walkback_rounds: Count
+
+
+class Synthesize(Section):
+    """How many new images, and how each model makes them."""
+
+    batch_size: Count
+    per_class: Literal["balance"] | Annotated[int, Field(ge=0)]
+    at_least: Annotated[int, Field(ge=0)]
+    vae: SynthesizeVae
+    dae: SynthesizeDae
+
+
+class Export(Section):
+    """What is let into the augmented dataset."""
+
+    mix: dict[Literal["vae", "dae"], Share]
+    max_filtered_share: Share
+    blank_std: NotNegative
+    palette_distance: Positive
+    copy_distance: NotNegative
+
+    @pydantic.model_validator(mode="after")
+    def _sums_to_one(self) -> "Export":
+        if abs(sum(self.mix.values()) - 1) > 1e-6:
+            raise ValueError(f"the shares of mix must sum to 1, not {sum(self.mix.values()):g}")
+        return self
+
+
+class Evaluate(Section):
+    """The classifiers that judge the new images."""
+
+    seeds: Annotated[int, Field(ge=3)]
+    steps: Count
+    batch_size: Count
+    learning_rate: Positive
+    width: Annotated[int, Field(ge=8, multiple_of=8)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    bootstrap: Annotated[int, Field(ge=100)]
+
+
+class Report(Section):
+    """The page."""
+
+    examples: Count
+
+
+class Params(Section):
+    """The whole of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0)]
+    data: Data
+    demo_data: DemoData
+    validate_: Annotated[Validate, Field(alias="validate")]
+    resize: Resize
+    corrupt: Corrupt
+    train: Train
+    models: Models
+    synthesize: Synthesize
+    export: Export
+    evaluate: Evaluate
+    report: Report
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and validate ``params.yaml``.
+
+    Raises:
+        ParamsError: names the file, the key, what was expected and what was got.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(str(path), "the file", "nothing", "a params.yaml in the folder you run in") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(str(path), "the file", str(error).replace("\n", " "), "valid YAML") from error
+    return parse(values, str(path))
+
+
+def parse(values: Any, path: str = "params.yaml") -> Params:
+    """Validate the values of a params file; ``path`` is named in errors."""
+    try:
+        return Params.model_validate(values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        expected = "no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ParamsError(path, key, first["input"], expected) from error

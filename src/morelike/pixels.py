@@ -1,0 +1,201 @@
+"""The only place that decodes or encodes an image.
+
+At rest, pixels are uint8, H×W×C, C = 1 (grey) or 3 (RGB). In a model they are float32 in [0, 1], N×C×H×W.
+OpenCV's BGR order never leaves this file.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from morelike.errors import ImageError, NormalisationError
+
+cv2.setLogLevel(0)
+Image.MAX_IMAGE_PIXELS = None  # the limit is ours: `max_pixels`, checked before anything is allocated
+EXTENSIONS = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".mpo"},
+    "PNG": {".png", ".apng"},
+    "TIFF": {".tif", ".tiff"},
+    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpc", ".j2c"},
+    "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
+    "BMP": {".bmp", ".dib"},
+}
+PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
+FAST_FORMATS = {"JPEG", "PNG", "BMP", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
+EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before its pixels are read."""
+
+    format: str
+    mode: str
+    width_px: int
+    height_px: int
+    frames: int
+    orientation: int
+
+
+def read_header(data: bytes, max_pixels: int = 100_000_000) -> Header:
+    """Read the header of an encoded image; no pixel is decoded.
+
+    Raises:
+        ImageError: code ``empty``, ``not_an_image`` or ``bomb`` (more than ``max_pixels``).
+    """
+    image = _open(data, max_pixels)
+    try:
+        frames = int(getattr(image, "n_frames", 1))
+    except Exception as error:
+        raise ImageError("decode_error", f"the number of frames cannot be read: {error}") from error
+    return Header(image.format or "", image.mode, image.width, image.height, frames, _orientation(image))
+
+
+def decode(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
+    """Decode an image to upright pixels (EXIF orientation applied), first frame, second opinion's decoder.
+
+    Pillow loads every byte, so a truncated file is refused and never filled in.
+
+    Returns:
+        uint8, H×W×1 for a grey image, H×W×3 in RGB order for any other. Alpha is composited on white;
+        16-bit and 32-bit integers are scaled to 8 bits, CMYK, LAB and palettes converted to RGB.
+
+    Raises:
+        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan`` or ``inf``.
+    """
+    image = _open(data, max_pixels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image.load()  # before getexif(): its swallowed error can make a later load() succeed
+        except ImageError:
+            raise
+        except Exception as error:
+            code = "truncated" if "truncated" in str(error).lower() else "decode_error"
+            raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
+        try:
+            upright = ImageOps.exif_transpose(image)
+        except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
+            upright = image
+    return np.ascontiguousarray(_to_uint8_channels(upright))
+
+
+def decode_fast(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
+    """Decode as :func:`decode` does, through OpenCV where it gives the same picture (about 3× faster)."""
+    header = read_header(data, max_pixels)
+    if header.format not in FAST_FORMATS or header.mode not in PLAIN_MODES or header.frames > 1:
+        return decode(data, max_pixels)
+    flag = PLAIN_MODES[header.mode] | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if image is None or image.dtype != np.uint8 or image.shape[:2] != (header.height_px, header.width_px):
+        return decode(data, max_pixels)
+    image = image[:, :, None] if image.ndim == 2 else image[:, :, ::-1]
+    return np.ascontiguousarray(orient(image, header.orientation))
+
+
+def orient(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels upright by their EXIF orientation (1 to 8; anything else is 1)."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return image
+
+
+def to_colour(image: np.ndarray, channels: int) -> np.ndarray:
+    """Convert H×W×{1,3} uint8 to ``channels`` (1: ITU-R 601 luma, 3: RGB)."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 1:
+        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None]
+    return np.repeat(image, 3, axis=2)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode uint8 H×W×{1,3} (RGB order) as PNG; the same pixels always give the same bytes."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise NormalisationError(f"expected uint8 H×W×1 or H×W×3 to encode, got {image.dtype} {image.shape}")
+    ok, data = cv2.imencode(".png", image[:, :, ::-1] if image.shape[2] == 3 else image)
+    if not ok:
+        raise NormalisationError(f"OpenCV could not encode an image of shape {image.shape} as PNG")
+    return data.tobytes()
+
+
+def to_float(images: np.ndarray) -> np.ndarray:
+    """Convert uint8 N×H×W×C at rest to float32 N×C×H×W in [0, 1].
+
+    Raises:
+        NormalisationError: if the array is not uint8 N×H×W×{1,3}.
+
+    >>> to_float(np.full((1, 2, 2, 1), 255, np.uint8)).max()
+    np.float32(1.0)
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise NormalisationError(f"expected uint8 N×H×W×1 or N×H×W×3, got {images.dtype} {images.shape}")
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Convert float N×C×H×W in [0, 1] to uint8 N×H×W×C, rounding; out-of-range values are clipped.
+
+    Raises:
+        NormalisationError: on a non-finite value; nothing here turns NaN into a picture.
+    """
+    if not np.isfinite(images).all():
+        raise NormalisationError(f"{int((~np.isfinite(images)).sum())} values are NaN or infinite")
+    return np.ascontiguousarray(np.rint(images.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    if not data:
+        raise ImageError("empty", "the file has 0 bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:
+            raise ImageError("not_an_image", "no known image format") from error
+        except Exception as error:
+            raise ImageError("not_an_image", f"the header cannot be read: {error}") from error
+    if image.width * image.height > max_pixels:
+        raise ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}")
+    if image.width == 0 or image.height == 0:
+        raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(EXIF_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
+        return 1
+
+
+def _to_uint8_channels(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _scaled_to_8_bits(np.asarray(image))
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))[:, :, None]
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        image = Image.alpha_composite(white, rgba)
+    return np.asarray(image.convert("RGB"))
+
+
+def _scaled_to_8_bits(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise ImageError("nan", f"{int((~np.isfinite(values)).sum())} pixels are NaN or infinite")
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+        scale = 255.0
+    else:
+        scale = 255.0 / (65535.0 if 255 < high <= 65535 else max(high, 255.0))
+    return np.rint(np.clip(values.astype(np.float64) * scale, 0, 255)).astype(np.uint8)[:, :, None]

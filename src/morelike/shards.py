@@ -1,0 +1,112 @@
+"""A dataset at rest: uint8 N×H×W×C ``.npy`` shards, memory-mapped, and a parquet index with a row an image.
+
+Nothing here ever loads a dataset whole.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from morelike import files
+from morelike.errors import StoreError
+
+ROWS_PER_SHARD = 1024
+
+
+class ShardWriter:
+    """Append images in batches; one shard at a time is held in memory.
+
+    Call :meth:`close` with the index when all are in. Write into a folder from
+    :func:`morelike.files.written_aside`, so that a half-written store is never seen.
+    """
+
+    def __init__(self, folder: Path, height: int, width: int, channels: int):
+        self.folder, self.shape = Path(folder), (height, width, channels)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._buffer = np.empty((ROWS_PER_SHARD, *self.shape), np.uint8)
+        self._filled = self._shards = self.count = 0
+
+    def append(self, images: np.ndarray) -> None:
+        """Append uint8 N×H×W×C images of the store's shape; raises StoreError on any other."""
+        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+            raise StoreError(
+                f"{self.folder}: expected uint8 N×{'×'.join(map(str, self.shape))}, got {images.dtype} {images.shape}"
+            )
+        while len(images):
+            room = ROWS_PER_SHARD - self._filled
+            part, images = images[:room], images[room:]
+            self._buffer[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            self.count += len(part)
+            if self._filled == ROWS_PER_SHARD:
+                self._flush()
+
+    def close(self, index: pd.DataFrame) -> None:
+        """Write the last shard and the index, whose rows are in the order of the images."""
+        if len(index) != self.count:
+            raise StoreError(f"{self.folder}: {self.count} images but {len(index)} index rows")
+        if self._filled:
+            self._flush()
+        index.reset_index(drop=True).to_parquet(self.folder / "index.parquet")
+        height, width, channels = self.shape
+        about = {"count": self.count, "height_px": height, "width_px": width, "channels": channels}
+        files.write_json(self.folder / "store.json", about | {"rows_per_shard": ROWS_PER_SHARD})
+
+    def _flush(self) -> None:
+        np.save(self.folder / f"shard-{self._shards:05d}.npy", self._buffer[: self._filled])
+        self._shards += 1
+        self._filled = 0
+
+
+class ShardStore:
+    """Read a store; shards are memory-mapped.
+
+    Attributes:
+        index: one row an image, in order.
+        shape: (height, width, channels).
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        try:
+            about = files.read_json(self.folder / "store.json")
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.folder}: no store here (store.json is missing); run `dvc repro`") from error
+        self.index = pd.read_parquet(self.folder / "index.parquet")
+        self.shape = (about["height_px"], about["width_px"], about["channels"])
+        self._rows_per_shard = about["rows_per_shard"]
+        self._maps = [np.load(path, mmap_mode="r") for path in sorted(self.folder.glob("shard-*.npy"))]
+        found = sum(len(shard) for shard in self._maps)
+        if not found == len(self.index) == about["count"]:
+            raise StoreError(
+                f"{self.folder}: store.json says {about['count']} images, the index has {len(self.index)}, "
+                f"the shards {found}; delete the folder and run `dvc repro`"
+            )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def read(self, rows: np.ndarray | list[int]) -> np.ndarray:
+        """Return the images at ``rows``, in that order, as a new uint8 N×H×W×C array."""
+        rows = np.asarray(rows, dtype=np.int64)
+        images = np.empty((len(rows), *self.shape), np.uint8)
+        shards = rows // self._rows_per_shard
+        for shard in np.unique(shards):
+            here = shards == shard
+            images[here] = self._maps[shard][rows[here] % self._rows_per_shard]
+        return images
+
+    def batches(self, rows: np.ndarray | list[int] | None = None, size: int = 256) -> Iterator[np.ndarray]:
+        """Yield the images at ``rows`` (all if None), in order, ``size`` at a time."""
+        rows = np.arange(len(self)) if rows is None else np.asarray(rows)
+        for start in range(0, len(rows), size):
+            yield self.read(rows[start : start + size])
+
+    def rows(self, split: str, label: str | None = None) -> np.ndarray:
+        """Return the row numbers of a split, and of one label if given."""
+        here = self.index["split"].to_numpy() == split
+        if label is not None:
+            here &= self.index["label"].to_numpy() == label
+        return np.flatnonzero(here)
