@@ -14,17 +14,26 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from morelike.errors import ImageError, NormalisationError
 
-cv2.setLogLevel(0)
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours: `max_pixels`, checked before anything is allocated
 EXTENSIONS = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".mpo"},
+    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
     "PNG": {".png", ".apng"},
     "TIFF": {".tif", ".tiff"},
-    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpc", ".j2c"},
+    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpc", ".j2c", ".jpf"},
     "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
     "BMP": {".bmp", ".dib"},
+    "DIB": {".bmp", ".dib"},
+    "GIF": {".gif"},
+    "WEBP": {".webp"},
+    "AVIF": {".avif", ".avifs"},
+    "ICO": {".ico"},
+    "TGA": {".tga", ".icb", ".vda", ".vst"},
+    "QOI": {".qoi"},
+    "PSD": {".psd"},
 }
+IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
 FAST_FORMATS = {"JPEG", "PNG", "BMP", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 EXIF_ORIENTATION = 0x0112
