@@ -1,0 +1,135 @@
+"""Keep the library modules among the deps of dvc.yaml equal to those that each stage reaches.
+
+``python -m tests.dvc_deps`` prints what differs; with ``--write`` it rewrites the lists, and nothing else, in dvc.yaml.
+"""
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import grimp
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = "src/morelike/"
+MODELS = "src/morelike/models/"
+ITEM = MODELS + "${item.model}.py"
+
+
+def build_graph() -> grimp.ImportGraph:
+    """Return who imports whom among the stages and the library, imports inside functions included."""
+    return grimp.build_graph("stages", "morelike", cache_dir=None, exclude_type_checking_imports=True)
+
+
+def module_file(module: str) -> str | None:
+    """Return the file of a library module from the repository's root, or None for a package that holds no code."""
+    path = ROOT / "src" / Path(*module.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py").relative_to(ROOT).as_posix()
+    init = path / "__init__.py"
+    if not init.is_file():
+        return None
+    body = ast.parse(init.read_text(encoding="utf-8")).body
+    code = [node for node in body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    return init.relative_to(ROOT).as_posix() if code else None
+
+
+def with_parents(modules: Iterable[str]) -> set[str]:
+    """Add the packages around each module: importing a module runs them first."""
+    names = set()
+    for module in modules:
+        parts = module.split(".")
+        names |= {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    return names
+
+
+def reached(graph: grimp.ImportGraph, module: str) -> set[str]:
+    """Return the files of the library modules that ``module`` reaches, at any distance."""
+    library = {name for name in graph.find_upstream_modules(module) if name.split(".")[0] == "morelike"}
+    return {path for name in with_parents(library) if (path := module_file(name))}
+
+
+def stage_module(stage: dict) -> str:
+    """Return the module that a stage of dvc.yaml runs."""
+    return re.search(r"python -m (stages\.\w+)", stage["cmd"])[1]
+
+
+def library_deps(graph: grimp.ImportGraph, stage: dict) -> list[str]:
+    """Return the sorted library entries that the deps of one stage of dvc.yaml must have.
+
+    A stage over ``matrix: model`` loads its model by name: it gets ``${item.model}.py`` and whatever the models reach.
+    """
+    paths = reached(graph, stage_module(stage))
+    models = stage.get("matrix", {}).get("model", [])
+    for model in models:
+        if f"morelike.models.{model}" in graph.modules:
+            paths |= reached(graph, f"morelike.models.{model}")
+    named = {f"{MODELS}{model}.py" for model in models}
+    if models:
+        paths |= named if paths & named else {ITEM}
+    return sorted(paths)
+
+
+def load(path: Path) -> tuple[YAML, dict]:
+    """Read dvc.yaml so that it can be written back with its comments."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml, yaml.load(path.read_text(encoding="utf-8"))
+
+
+def differences(path: Path) -> dict[str, list[str]]:
+    """Return the library entries that should stand, for each stage whose deps differ from them."""
+    graph = build_graph()
+    wrong = {}
+    for name, stage in load(path)[1]["stages"].items():
+        if not _is_written(stage):
+            continue
+        expected = library_deps(graph, stage)
+        if sorted(dep for dep in stage["deps"] if dep.startswith(SOURCE)) != expected:
+            wrong[name] = expected
+    return wrong
+
+
+def rewrite(path: Path) -> None:
+    """Give each stage of dvc.yaml the library entries that it should have; other entries stay as they are."""
+    yaml, document = load(path)
+    for name, expected in differences(path).items():
+        kept = [dep for dep in document["stages"][name]["deps"] if not dep.startswith(SOURCE)]
+        deps = CommentedSeq(kept + expected)
+        deps.fa.set_flow_style()
+        document["stages"][name]["deps"] = deps
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+
+
+def explain(wrong: dict[str, list[str]]) -> str:
+    """Return the entries to paste, stage by stage."""
+    lines = [f"  {name}:\n    " + ",\n    ".join(entries) for name, entries in wrong.items()]
+    return "dvc.yaml: the library deps differ from what the stages import; `make deps` writes these:\n" + "\n".join(
+        lines
+    )
+
+
+def _is_written(stage: dict) -> bool:
+    return (ROOT / "stages" / f"{stage_module(stage).removeprefix('stages.')}.py").is_file()
+
+
+def main() -> None:
+    """Print the differences, or write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="rewrite dvc.yaml")
+    path = ROOT / "dvc.yaml"
+    if parser.parse_args().write:
+        rewrite(path)
+    wrong = differences(path)
+    sys.exit(explain(wrong) if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
