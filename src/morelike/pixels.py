@@ -137,6 +137,14 @@ def encode_png(image: np.ndarray) -> bytes:
     return data.tobytes()
 
 
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Encode uint8 H×W×{1,3} as JPEG (4:2:0, ``quality`` 1 to 100) and decode it again: its artefacts stay."""
+    grey = image.shape[2] == 1
+    _, data = cv2.imencode(".jpg", image if grey else image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    return decoded[:, :, None] if grey else np.ascontiguousarray(decoded[:, :, ::-1])
+
+
 def to_float(images: np.ndarray) -> np.ndarray:
     """Convert uint8 N×H×W×C at rest to float32 N×C×H×W in [0, 1].
 
