@@ -1,0 +1,77 @@
+# `make help` says what can be done here. Python 3.11 or newer, make and git are all that must be there.
+.DEFAULT_GOAL := help
+.PHONY: help repro test test-slow lint format deps bench clean requirements
+SHELL := /bin/sh
+
+# A Python of your own choice: make test PYTHON=/path/to/python3.12
+PYTHONS := $(or $(PYTHON),python3 python3.12 python3.11 python3.13 python)
+PY := .venv/bin/python
+READY := .venv/.ready
+
+# Stages run `python`: it must be the one of .venv. Nothing here reports to anyone.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+repro: $(READY) ## the whole pipeline, only what changed; RAW=some/folder takes your images instead of the digits
+ifdef RAW
+	@$(PY) -c 'import sys; from flows import pipeline; print("params.yaml: data.raw is", pipeline.use_images(sys.argv[1]))' "$(RAW)"
+endif
+	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(PY) -m dvc config --local core.no_scm true
+	$(PY) -m dvc repro
+	@echo "The report: file://$(CURDIR)/reports/index.html"
+	@echo "The dataset: $(CURDIR)/data/augmented"
+
+test: $(READY) ## every test but the slow ones, with the linters
+	$(PY) -m pytest -m "not slow"
+
+test-slow: $(READY) ## the tests that take minutes: a scheduled Prefect run among them
+	$(PY) -m pytest -m slow
+
+lint: $(READY) ## ruff and import-linter
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports
+
+format: $(READY) ## write the code in the one form
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+deps: $(READY) ## write the library modules that each stage reaches into dvc.yaml
+	$(PY) -m tests.dvc_deps --write
+
+bench: $(READY) ## side-by-side runs against peers, of minutes to hours
+	@for script in benchmarks/*.py; do \
+	  test -e "$$script" || { echo "benchmarks/ holds no script"; exit 0; }; \
+	  echo "== $$script"; $(PY) "$$script" || exit 1; \
+	done
+
+clean: $(READY) ## remove what the stages wrote; DVC's store (.dvc/cache), .venv and your images stay
+	@$(PY) -c 'from flows import pipeline; [print("removed", path) for path in pipeline.remove_outs()]'
+	rm -rf .morelike .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+
+requirements: $(READY) ## compile requirements.txt from pyproject.toml again; pins that still fit stay
+	$(PY) -m pip install "pip-tools>=7.4"
+	$(PY) -m piptools compile --quiet --extra pipeline --extra dev --strip-extras --allow-unsafe --no-annotate \
+	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.txt pyproject.toml
+	sed -i.bak -E -e '/^#|^$$/d' -e 's/^((nvidia|cuda|triton)[^ ;]*).*/\1 ; sys_platform == "linux"/' requirements.txt
+	rm requirements.txt.bak
+
+$(READY): requirements.txt pyproject.toml
+	@set -e; found=; for python in $(PYTHONS); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
+	done; \
+	test -n "$$found" || { \
+	  echo "morelike needs Python 3.11 or newer; looked for: $(PYTHONS)." >&2; \
+	  echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	echo "Installing into .venv with $$found ($$("$$found" -V)); this happens once and takes some minutes."; \
+	"$$found" -m venv .venv
+	$(PY) -m pip install --quiet --no-compile -r requirements.txt
+	$(PY) -m pip install --quiet --no-compile --no-deps --no-build-isolation -e .
+	@touch $@
