@@ -1,0 +1,1 @@
+"""Does it help? Classifiers trained with and without the synthetic images, compared on the untouched test split."""

@@ -1,0 +1,46 @@
+"""The classical arm: torchvision's transforms, each image by its own draw."""
+
+import numpy as np
+import torch
+import torchvision.transforms.v2.functional as F
+from torch import Tensor
+
+from morelike.params import Augment
+
+
+def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> Tensor:
+    """Rotate, shift, zoom, mirror and tone each image by its own uniform draw within ``settings``.
+
+    What comes in from outside the picture has the mean colour of that picture's border: a strong
+    baseline must not learn black corners.
+
+    Args:
+        images: float32 N×C×H×W in [0, 1].
+        settings: the most that an image is changed by.
+        random: advances by seven draws an image.
+
+    Returns:
+        float32 N×C×H×W in [0, 1].
+    """
+    draws = random.uniform(-1, 1, (len(images), 7))
+    moved = [_augment_one(image, settings, draw.tolist()) for image, draw in zip(images, draws, strict=True)]
+    return torch.stack(moved)
+
+
+def _augment_one(image: Tensor, settings: Augment, draws: list[float]) -> Tensor:
+    angle, zoom, mirror, right, down, contrast, brightness = draws
+    height, width = image.shape[1:]
+    border = torch.cat([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], 1).mean(1)
+    if settings.flip and mirror > 0:
+        image = F.horizontal_flip(image)
+    image = F.affine(
+        image,
+        angle=angle * settings.rotate_deg,
+        translate=[right * settings.translate * width, down * settings.translate * height],
+        scale=1 + zoom * settings.scale,
+        shear=[0.0, 0.0],
+        interpolation=F.InterpolationMode.BILINEAR,
+        fill=border.tolist(),
+    )
+    image = F.adjust_contrast(image, 1 + contrast * settings.contrast)
+    return (image + brightness * settings.brightness).clamp(0, 1)

@@ -1,0 +1,155 @@
+"""The judge: a small residual network, trained from scratch for a fixed number of steps."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from morelike import params, pixels, randomness, shards
+from morelike.errors import TrainingError
+from morelike.evaluate import classical
+from morelike.evaluate.ladder import ARMS, BalancedSampler, training_rows
+
+LABEL_SMOOTHING = 0.1
+WEIGHT_DECAY = 0.05
+WARMUP_SHARE = 0.1
+
+
+class Block(nn.Module):
+    """Two 3×3 convolutions around a shortcut (He et al. 2016), with group norm.
+
+    Group norm, not batch norm: batch statistics of mixed real and synthetic batches would not fit the real
+    test images, and would blame the synthetic images for it.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int):
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
+            nn.GroupNorm(8, channels_out),
+            nn.ReLU(),
+            nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False),
+            nn.GroupNorm(8, channels_out),
+        )
+        same = channels_in == channels_out and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map N×channels_in×H×W to N×channels_out×⌈H/stride⌉×⌈W/stride⌉."""
+        return torch.relu(self.main(x) + self.shortcut(x))
+
+
+class Classifier(nn.Module):
+    """Stem, three residual blocks, mean over the picture, a linear layer. Any size, odd ones too."""
+
+    def __init__(self, channels: int, side_px: int, width: int, classes: int):
+        """Build for images whose longer side is ``side_px``; ``width`` channels at the first level."""
+        super().__init__()
+        stem = [nn.Conv2d(channels, width, 5, 2, 2, bias=False), nn.GroupNorm(8, width), nn.ReLU()]
+        while side_px > 80:  # keep the cost of the first level that of a 40-pixel one
+            stem.append(nn.AvgPool2d(2, ceil_mode=True))
+            side_px = (side_px + 1) // 2
+        self.layers = nn.Sequential(
+            *stem,
+            Block(width, width, 1),
+            Block(width, 2 * width, 2),
+            Block(2 * width, 4 * width, 2),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4 * width, classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map float N×C×H×W in [0, 1] to logits, N×classes."""
+        return self.layers((images - 0.5) * 2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One classifier to train: everything a worker process needs to know."""
+
+    store: Path
+    classes: tuple[str, ...]
+    arm: str
+    seed: int
+    settings: params.Evaluate
+    augment: params.Augment
+    precision: str
+    device: str
+
+
+def train_and_predict(run: Run) -> np.ndarray:
+    """Train one classifier on its arm and predict the test split, once, with the last weights.
+
+    Nothing is picked by val or test, and one thread does the sums: the result depends on nothing but ``run``
+    and the kind of machine.
+
+    Returns:
+        int64, the predicted class of each test row, in row order.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    store = shards.ShardStore(run.store)
+    targets = np.array([run.classes.index(label) for label in store.index["label"]])
+    rows = training_rows(store.index, ARMS[run.arm])
+    with _one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(randomness.derived_seed(run.seed, "initial weights"))
+        height, width, channels = store.shape
+        model = Classifier(channels, max(height, width), run.settings.width, len(run.classes)).to(run.device)
+        sampler = BalancedSampler(rows, targets[rows], run.seed)
+        _train(model, store, sampler, run)
+        return _predict(model, store, store.rows("test"), run)
+
+
+def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler, run: Run) -> None:
+    settings = run.settings
+    optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, settings.steps, pct_start=WARMUP_SHARE
+    )
+    for step in range(settings.steps):
+        rows, classes = sampler.batch(step, settings.batch_size)
+        images = torch.from_numpy(pixels.to_float(store.read(rows)))
+        if ARMS[run.arm].classical:
+            images = classical.augment(images, run.augment, randomness.generator(run.seed, "classical", step))
+        with _autocast(run):
+            logits = model(images.to(run.device))
+        target = torch.from_numpy(classes).to(run.device)
+        loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=LABEL_SMOOTHING)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the classifier of {run.arm} has loss {loss.item()} at step {step}; lower evaluate.learning_rate"
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+@torch.no_grad()
+def _predict(model: nn.Module, store: shards.ShardStore, rows: np.ndarray, run: Run) -> np.ndarray:
+    predicted = [np.empty(0, np.int64)]
+    for images in store.batches(rows):
+        with _autocast(run):
+            logits = model(torch.from_numpy(pixels.to_float(images)).to(run.device))
+        predicted.append(logits.argmax(1).cpu().numpy())
+    return np.concatenate(predicted)
+
+
+def _autocast(run: Run) -> torch.autocast:
+    return torch.autocast(run.device, torch.bfloat16, enabled=run.precision == "bf16-mixed")
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
