@@ -4,18 +4,19 @@ At rest, pixels are uint8, H×W×C, C = 1 (grey) or 3 (RGB). In a model they are
 OpenCV's BGR order never leaves this file.
 """
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms
 
 from morelike.errors import ImageError, NormalisationError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
-Image.MAX_IMAGE_PIXELS = None  # the limit is ours: `max_pixels`, checked before anything is allocated
 EXTENSIONS = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
@@ -33,9 +34,13 @@ EXTENSIONS = {
     "QOI": {".qoi"},
     "PSD": {".psd"},
 }
+Image.init()  # registers every format, so that `open` may be told which to try: none that starts a program, as EPS does
+FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
-FAST_FORMATS = {"JPEG", "PNG", "BMP", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
+FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
+PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
+SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 EXIF_ORIENTATION = 0x0112
 
 
@@ -52,17 +57,18 @@ class Header:
 
 
 def read_header(data: bytes, max_pixels: int = 100_000_000) -> Header:
-    """Read the header of an encoded image; no pixel is decoded.
+    """Read the header of an encoded image; no pixel is decoded, but for a PNG with an orientation.
 
     Raises:
-        ImageError: code ``empty``, ``not_an_image`` or ``bomb`` (more than ``max_pixels``).
+        ImageError: code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
+            ``max_pixels``).
     """
-    image = _open(data, max_pixels)
-    try:
+    with _guarded(max_pixels):
+        image = _open(data, max_pixels)
         frames = int(getattr(image, "n_frames", 1))
-    except Exception as error:
-        raise ImageError("decode_error", f"the number of frames cannot be read: {error}") from error
-    return Header(image.format or "", image.mode, image.width, image.height, frames, _orientation(image))
+        may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
+        orientation = _orientation(image) if may_be_turned else 1
+    return Header(image.format or "", image.mode, image.width, image.height, frames, orientation)
 
 
 def decode(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
@@ -71,33 +77,30 @@ def decode(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
     Pillow loads every byte, so a truncated file is refused and never filled in.
 
     Returns:
-        uint8, H×W×1 for a grey image, H×W×3 in RGB order for any other. Alpha is composited on white;
-        16-bit and 32-bit integers are scaled to 8 bits, CMYK, LAB and palettes converted to RGB.
+        uint8, H×W×1 for a grey image, H×W×3 in RGB order for any other. Alpha is composited on white; 16-bit
+        integers are scaled from [0, 65535] to 8 bits, 32-bit ones and floats from the range that holds them
+        ([0, 1], [0, 255], [0, 65535] or their own); CMYK, LAB and palettes are converted to RGB.
 
     Raises:
-        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan`` or ``inf``.
+        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error`` or ``nan``.
     """
-    image = _open(data, max_pixels)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            image.load()  # before getexif(): its swallowed error can make a later load() succeed
-        except ImageError:
-            raise
-        except Exception as error:
-            code = "truncated" if "truncated" in str(error).lower() else "decode_error"
-            raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
-        try:
-            upright = ImageOps.exif_transpose(image)
-        except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
-            upright = image
-    return np.ascontiguousarray(_to_uint8_channels(upright))
+    with _guarded(max_pixels):
+        image = _open(data, max_pixels)
+        image.load()  # before getexif(): its swallowed error can make a later load() succeed
+        if image.width * image.height > max_pixels:  # an icon may hold more than its header says
+            raise ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}")
+        pixels = _to_uint8_channels(image)
+        return np.ascontiguousarray(orient(pixels, _orientation(image)))
 
 
 def decode_fast(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
-    """Decode as :func:`decode` does, through OpenCV where it gives the same picture (about 3× faster)."""
+    """Decode as :func:`decode` does, through OpenCV where it gives the same picture (about 3× faster).
+
+    For files that :func:`decode` has accepted once: OpenCV fills in what a truncated file lacks.
+    """
     header = read_header(data, max_pixels)
-    if header.format not in FAST_FORMATS or header.mode not in PLAIN_MODES or header.frames > 1:
+    plain = header.format in FAST_FORMATS and header.mode in PLAIN_MODES and header.frames == 1
+    if not plain or (header.format == "PNG" and b"tRNS" in data):
         return decode(data, max_pixels)
     flag = PLAIN_MODES[header.mode] | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
@@ -170,22 +173,53 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.rint(images.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1))
 
 
+@contextlib.contextmanager
+def _guarded(max_pixels: int) -> Iterator[None]:
+    """Word whatever Pillow raises as an ImageError, keep it quiet, and lend it our limit for what it checks itself."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels / 2  # Pillow warns above it, and raises above twice that
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise ImageError("bomb", str(error) or "not enough memory to decode it") from error
+    except Exception as error:
+        code = "truncated" if "truncated" in str(error).lower() else "decode_error"
+        raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise ImageError("empty", "the file has 0 bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            image = Image.open(io.BytesIO(data))
-        except UnidentifiedImageError as error:
-            raise ImageError("not_an_image", "no known image format") from error
-        except Exception as error:
-            raise ImageError("not_an_image", f"the header cannot be read: {error}") from error
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise
+    except Exception as error:
+        raise _not_opened(data) from error
     if image.width * image.height > max_pixels:
         raise ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}")
     if image.width == 0 or image.height == 0:
         raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
     return image
+
+
+def _not_opened(data: bytes) -> ImageError:
+    """Tell an image with a damaged header from what never was one."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        declared = int.from_bytes(data[4:8], "little") + 8
+        if declared > len(data):
+            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
+        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
+    for signature, name in SIGNATURES.items():
+        if data.startswith(signature):
+            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
+    return ImageError("not_an_image", "no known image format")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -196,23 +230,36 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _to_uint8_channels(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _scaled_to_8_bits(np.asarray(image))
-    if image.mode in ("L", "1"):
-        return np.asarray(image.convert("L"))[:, :, None]
+    if image.mode.startswith("I;16"):
+        return _scaled_to_8_bits(np.asarray(image), 65535.0)
+    if image.mode in ("I", "F"):
+        values = np.asarray(image)
+        return _scaled_to_8_bits(values, _white(values))
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba)
+        flat = Image.alpha_composite(white, rgba)
+        grey = image.mode in ("1", "L", "LA", "La")
+        return np.asarray(flat.convert("L"))[:, :, None] if grey else np.asarray(flat.convert("RGB"))
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))[:, :, None]
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     return np.asarray(image.convert("RGB"))
 
 
-def _scaled_to_8_bits(values: np.ndarray) -> np.ndarray:
+def _white(values: np.ndarray) -> float:
+    """Return the value of white: the smallest usual range that holds the values, or their maximum."""
     if not np.isfinite(values).all():
         raise ImageError("nan", f"{int((~np.isfinite(values)).sum())} pixels are NaN or infinite")
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
-        scale = 255.0
-    else:
-        scale = 255.0 / (65535.0 if 255 < high <= 65535 else max(high, 255.0))
-    return np.rint(np.clip(values.astype(np.float64) * scale, 0, 255)).astype(np.uint8)[:, :, None]
+    high = float(values.max())
+    if values.dtype.kind == "f" and high <= 1:
+        return 1.0
+    return next((white for white in (255.0, 65535.0) if high <= white), high)
+
+
+def _scaled_to_8_bits(values: np.ndarray, white: float) -> np.ndarray:
+    scaled = values.astype(np.float32)
+    scaled *= 255.0 / white
+    return np.rint(scaled, out=scaled).clip(0, 255).astype(np.uint8)[:, :, None]
