@@ -2,10 +2,15 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from morelike.errors import ComputeError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,7 +35,10 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | N
 
     ``function`` and its items must pickle. At most two items a worker are in flight, so memory does not
     grow with their number. ``workers`` is the number of processes, all cores if None; with 1, or a single
-    item, the work is done here.
+    item, the work is done here. Workers end with the process that started them, however it ends.
+
+    Raises:
+        ComputeError: if a worker is killed; what ``function`` raises is raised here as it is.
     """
     items = iter(items)
     first = list(_take(items, 2))
@@ -40,7 +48,7 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | N
         yield from map(function, items)
         return
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread_each) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
             pending = deque(pool.submit(function, item) for item in first)
             pending.extend(pool.submit(function, item) for item in _take(items, 2 * workers - 2))
@@ -48,6 +56,11 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | N
                 result = pending.popleft().result()
                 pending.extend(pool.submit(function, item) for item in _take(items, 1))
                 yield result
+        except BrokenProcessPool as error:
+            raise ComputeError(
+                f"one of {workers} worker processes died, most often because memory ran out: free some, or allow fewer "
+                "cores (`taskset -c 0 dvc repro`)"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -58,10 +71,14 @@ def _take(items: Iterator[T], count: int) -> Iterator[T]:
         yield item
 
 
-def _one_thread_each() -> None:
-    import signal
-
+def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; workers end with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()  # returns when the parent is gone, even if it was killed
+    os._exit(1)

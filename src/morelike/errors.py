@@ -52,3 +52,11 @@ class ModelError(MorelikeError):
 
 class SynthesisError(MorelikeError):
     """New images that cannot be made as asked."""
+
+
+class ExportError(MorelikeError):
+    """New images that must not be let into the augmented dataset as they are."""
+
+
+class ComputeError(MorelikeError):
+    """A worker process that died, most often for want of memory."""

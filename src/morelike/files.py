@@ -1,6 +1,7 @@
 """Write aside, then rename: what stands under its final name is always whole."""
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -11,32 +12,39 @@ from typing import Any
 
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` to fill; on success it takes the place of ``path`` in one rename.
+    """Give an empty folder beside ``path`` to fill; on success it takes the place of ``path`` by renames.
 
-    An exception or a kill leaves ``path`` as it was. Folders that killed runs left behind are removed here.
+    An exception leaves ``path`` as it was. A kill does too, or leaves nothing there if it falls between the
+    two renames; never a part. Folders that killed runs left behind are removed here.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_orphans(path)
-    aside = path.parent / f".{path.name}.{os.getpid()}.partial"
-    shutil.rmtree(aside, ignore_errors=True)
+    aside, old = _beside(path, "new"), _beside(path, "old")
+    for leftover in (aside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(old)
         aside.rename(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    _remove_orphans(path)
+    aside = _beside(path, "new")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -49,8 +57,27 @@ def read_json(path: Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f".{path.name}.{what}.{os.getpid()}.partial")
+
+
 def _remove_orphans(path: Path) -> None:
-    for orphan in path.parent.glob(f".{path.name}.*.partial"):
+    """Remove what runs that are no more left beside ``path``."""
+    for orphan in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         pid = orphan.name.split(".")[-2]
-        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+        if pid.isdigit() and _runs(int(pid)):
+            continue
+        if orphan.is_dir():
             shutil.rmtree(orphan, ignore_errors=True)
+        else:
+            orphan.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -32,7 +32,7 @@ def speckle(image: np.ndarray, rng: np.random.Generator, std: float) -> np.ndarr
 
 
 def poisson(image: np.ndarray, rng: np.random.Generator, peak: float) -> np.ndarray:
-    """Count photons: Poisson(value · ``peak``) / ``peak``, whose variance is value / ``peak``; ``peak`` ones at white."""
+    """Count photons: Poisson(value · ``peak``) / ``peak``, of variance value / ``peak``; ``peak`` is at white."""
     return _to_uint8(rng.poisson(_to_float(image) * peak) / peak)
 
 

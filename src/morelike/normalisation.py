@@ -113,8 +113,8 @@ def check_store(store: ShardStore) -> dict:
         low, high = min(low, least), max(high, most)
     if high <= 1.5 / 255:
         raise NormalisationError(
-            f"{store.folder}: normalised twice: the largest value of {len(store)} images is {high:g}, expected up to 1; "
-            "divide by 255 once"
+            f"{store.folder}: normalised twice: the largest value of {len(store)} images is {high:g}, "
+            "expected up to 1; divide by 255 once"
         )
     return {"images": len(store), "min": low, "max": high}
 
@@ -167,14 +167,14 @@ def check_channel_order(stored: np.ndarray, second: np.ndarray, names: Sequence[
     if (wrong := tells & (swapped < straight)).any():
         image = int(np.argmax(wrong))
         raise NormalisationError(
-            f"red and blue are swapped in {names[image]} ({wrong.sum()} of {len(stored)} files): {straight[image]:.1f} levels of 255 "
-            f"from the second decoder's RGB, {swapped[image]:.1f} from its BGR; OpenCV's order must not leave pixels.py"
+            f"red and blue are swapped in {names[image]} ({wrong.sum()} of {len(stored)} files): "
+            f"{straight[image]:.1f} levels of 255 from the second decoder's RGB, {swapped[image]:.1f} from its BGR; OpenCV's order must not leave pixels.py"
         )
     if (wrong := straight > AGREEMENT_LEVELS).any():
         image = int(np.argmax(wrong))
         raise NormalisationError(
-            f"two decoders disagree on {names[image]} ({wrong.sum()} of {len(stored)} files): {straight[image]:.1f} levels of 255 "
-            f"apart on average, limit {AGREEMENT_LEVELS:g}; rows may be out of step with files: delete the store "
+            f"two decoders disagree on {names[image]} ({wrong.sum()} of {len(stored)} files): "
+            f"{straight[image]:.1f} levels of 255 apart on average, limit {AGREEMENT_LEVELS:g}; rows may be out of step with files: delete the store "
             "and run `dvc repro resize`"
         )
     return {

@@ -1,6 +1,7 @@
 """A dataset at rest: uint8 N×H×W×C ``.npy`` shards, memory-mapped, and a parquet index with a row an image.
 
-Nothing here ever loads a dataset whole.
+Nothing here ever loads a dataset whole, and no mapping outlives the call that reads through it: pages that
+stay mapped count as this process's memory, which would then grow with the number of images.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pandas as pd
 from morelike import files
 from morelike.errors import StoreError
 
-ROWS_PER_SHARD = 1024
+MAX_ROWS_PER_SHARD = 1024
+MAX_SHARD_BYTES = 64 * 2**20
 
 
 class ShardWriter:
@@ -25,7 +27,8 @@ class ShardWriter:
     def __init__(self, folder: Path, height: int, width: int, channels: int):
         self.folder, self.shape = Path(folder), (height, width, channels)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._buffer = np.empty((ROWS_PER_SHARD, *self.shape), np.uint8)
+        self._rows_per_shard = max(1, min(MAX_ROWS_PER_SHARD, MAX_SHARD_BYTES // (height * width * channels)))
+        self._buffer = np.empty((self._rows_per_shard, *self.shape), np.uint8)
         self._filled = self._shards = self.count = 0
 
     def append(self, images: np.ndarray) -> None:
@@ -35,12 +38,12 @@ class ShardWriter:
                 f"{self.folder}: expected uint8 N×{'×'.join(map(str, self.shape))}, got {images.dtype} {images.shape}"
             )
         while len(images):
-            room = ROWS_PER_SHARD - self._filled
+            room = self._rows_per_shard - self._filled
             part, images = images[:room], images[room:]
             self._buffer[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             self.count += len(part)
-            if self._filled == ROWS_PER_SHARD:
+            if self._filled == self._rows_per_shard:
                 self._flush()
 
     def close(self, index: pd.DataFrame) -> None:
@@ -52,7 +55,7 @@ class ShardWriter:
         index.reset_index(drop=True).to_parquet(self.folder / "index.parquet")
         height, width, channels = self.shape
         about = {"count": self.count, "height_px": height, "width_px": width, "channels": channels}
-        files.write_json(self.folder / "store.json", about | {"rows_per_shard": ROWS_PER_SHARD})
+        files.write_json(self.folder / "store.json", about | {"rows_per_shard": self._rows_per_shard})
 
     def _flush(self) -> None:
         np.save(self.folder / f"shard-{self._shards:05d}.npy", self._buffer[: self._filled])
@@ -77,8 +80,8 @@ class ShardStore:
         self.index = pd.read_parquet(self.folder / "index.parquet")
         self.shape = (about["height_px"], about["width_px"], about["channels"])
         self._rows_per_shard = about["rows_per_shard"]
-        self._maps = [np.load(path, mmap_mode="r") for path in sorted(self.folder.glob("shard-*.npy"))]
-        found = sum(len(shard) for shard in self._maps)
+        self._shards = [self._whole(path) for path in sorted(self.folder.glob("shard-*.npy"))]
+        found = sum(rows for _, _, rows in self._shards)
         if not found == len(self.index) == about["count"]:
             raise StoreError(
                 f"{self.folder}: store.json says {about['count']} images, the index has {len(self.index)}, "
@@ -91,12 +94,26 @@ class ShardStore:
     def read(self, rows: np.ndarray | list[int]) -> np.ndarray:
         """Return the images at ``rows``, in that order, as a new uint8 N×H×W×C array."""
         rows = np.asarray(rows, dtype=np.int64)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise StoreError(f"{self.folder}: rows {rows.min()} to {rows.max()} asked of {len(self)} images")
         images = np.empty((len(rows), *self.shape), np.uint8)
         shards = rows // self._rows_per_shard
         for shard in np.unique(shards):
             here = shards == shard
-            images[here] = self._maps[shard][rows[here] % self._rows_per_shard]
+            path, offset, count = self._shards[shard]
+            pixels = np.memmap(path, np.uint8, "r", offset, (count, *self.shape))
+            images[here] = pixels[rows[here] % self._rows_per_shard]
         return images
+
+    def _whole(self, path: Path) -> tuple[Path, int, int]:
+        """Return a shard's path, the offset of its pixels and the number of its images."""
+        try:
+            shard = np.load(path, mmap_mode="r")
+        except ValueError as error:
+            raise StoreError(f"{path}: a damaged shard ({error}); delete the folder and run `dvc repro`") from error
+        if shard.dtype != np.uint8 or shard.shape[1:] != self.shape:
+            raise StoreError(f"{path}: expected uint8 N×{self.shape}, got {shard.dtype} {shard.shape}")
+        return path, shard.offset, len(shard)
 
     def batches(self, rows: np.ndarray | list[int] | None = None, size: int = 256) -> Iterator[np.ndarray]:
         """Yield the images at ``rows`` (all if None), in order, ``size`` at a time."""
