@@ -30,17 +30,16 @@ def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> T
 def _augment_one(image: Tensor, settings: Augment, draws: list[float]) -> Tensor:
     angle, zoom, mirror, right, down, contrast, brightness = draws
     height, width = image.shape[1:]
-    border = torch.cat([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], 1).mean(1)
+    border = torch.cat([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], 1).mean(1)[:, None, None]
     if settings.flip and mirror > 0:
         image = F.horizontal_flip(image)
     image = F.affine(
-        image,
+        image - border,  # not `fill`: torchvision blends it in twice at the edge
         angle=angle * settings.rotate_deg,
         translate=[right * settings.translate * width, down * settings.translate * height],
         scale=1 + zoom * settings.scale,
         shear=[0.0, 0.0],
         interpolation=F.InterpolationMode.BILINEAR,
-        fill=border.tolist(),
     )
-    image = F.adjust_contrast(image, 1 + contrast * settings.contrast)
+    image = F.adjust_contrast((image + border).clamp(0, 1), 1 + contrast * settings.contrast)
     return (image + brightness * settings.brightness).clamp(0, 1)
