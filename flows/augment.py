@@ -1,0 +1,51 @@
+"""The pipeline under Prefect: one task per DVC stage, in DVC's order. Run ``python -m flows.augment``."""
+
+import sys
+
+from dvc.exceptions import DvcException
+from prefect import flow, get_run_logger, task
+from prefect.states import Completed, Failed, State
+
+from flows import artifacts, pipeline
+from flows.stage_process import StageError, repro
+
+
+@task(task_run_name="{stage}")
+def run_stage(stage: str) -> State:
+    """Let DVC bring one stage up to date; a stage that nothing changed for is skipped by DVC."""
+    try:
+        repro(stage, get_run_logger().info)
+    except StageError as error:
+        return Failed(message=error.message)
+    return Completed(message=f"{stage} is up to date")
+
+
+@flow(name="augment", flow_run_name="augment")
+def augment(raw: str | None = None) -> State:
+    """Run every stage of ``dvc.yaml``, stop at the first that fails, and leave artifacts.
+
+    ``raw`` is the folder or file with the images; it is written to ``data.raw`` in ``params.yaml``.
+    """
+    try:
+        if raw:
+            pipeline.use_images(raw)
+        stages = pipeline.order()
+    except (FileNotFoundError, DvcException) as error:
+        return Failed(message=str(error))
+    for stage in stages:
+        state = run_stage.with_options(name=stage)(stage, return_state=True)
+        if state.is_failed():
+            return Failed(message=state.message)
+    artifacts.leave()
+    return Completed(message="the report: reports/index.html")
+
+
+def main() -> None:
+    """Run the flow; end with the failed stage's message and exit code 1."""
+    state = augment(return_state=True)
+    if not state.is_completed():
+        sys.exit(state.message)
+
+
+if __name__ == "__main__":
+    main()
