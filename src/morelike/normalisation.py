@@ -135,9 +135,9 @@ def moments(store: ShardStore, rows: np.ndarray) -> tuple[list[float], list[floa
     channels = store.shape[2]
     total, squares, count = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
     for batch in store.batches(rows, BATCH_ROWS):
-        levels = batch.reshape(-1, channels).astype(np.int64)
-        total += levels.sum(axis=0)
-        squares += (levels**2).sum(axis=0)
+        levels = batch.reshape(-1, channels).astype(np.int32)
+        total += levels.sum(axis=0, dtype=np.int64)
+        squares += (levels**2).sum(axis=0, dtype=np.int64)
         count += len(levels)
     mean = [int(t) / count / 255 for t in total]
     std = [math.sqrt(count * int(s) - int(t) ** 2) / count / 255 for s, t in zip(squares, total, strict=True)]
@@ -168,14 +168,15 @@ def check_channel_order(stored: np.ndarray, second: np.ndarray, names: Sequence[
         image = int(np.argmax(wrong))
         raise NormalisationError(
             f"red and blue are swapped in {names[image]} ({wrong.sum()} of {len(stored)} files): "
-            f"{straight[image]:.1f} levels of 255 from the second decoder's RGB, {swapped[image]:.1f} from its BGR; OpenCV's order must not leave pixels.py"
+            f"{straight[image]:.1f} levels of 255 from the second decoder's RGB, {swapped[image]:.1f} "
+            "from its BGR; OpenCV's order must not leave pixels.py"
         )
     if (wrong := straight > AGREEMENT_LEVELS).any():
         image = int(np.argmax(wrong))
         raise NormalisationError(
             f"two decoders disagree on {names[image]} ({wrong.sum()} of {len(stored)} files): "
-            f"{straight[image]:.1f} levels of 255 apart on average, limit {AGREEMENT_LEVELS:g}; rows may be out of step with files: delete the store "
-            "and run `dvc repro resize`"
+            f"{straight[image]:.1f} levels of 255 apart on average, limit {AGREEMENT_LEVELS:g}; "
+            "rows may be out of step with files: delete the store and run `dvc repro resize`"
         )
     return {
         "images": len(stored),
