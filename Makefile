@@ -72,6 +72,6 @@ $(READY): requirements.txt pyproject.toml
 	  echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }; \
 	echo "Installing into .venv with $$found ($$("$$found" -V)); this happens once and takes some minutes."; \
 	"$$found" -m venv .venv
-	$(PY) -m pip install --quiet --no-compile -r requirements.txt
-	$(PY) -m pip install --quiet --no-compile --no-deps --no-build-isolation -e .
+	$(PY) -m pip install -qq --no-compile -r requirements.txt
+	$(PY) -m pip install -qq --no-compile --no-deps --no-build-isolation -e .
 	@touch $@
