@@ -17,7 +17,8 @@ from morelike.shards import ShardStore
 SPLITS = ("train", "val", "test")
 FILES_PER_CHUNK = 64
 KEPT_ASIDE = Path(".morelike/export")  # where the table of filtered images lies when too many are
-NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|^__|[. ]+$')  # leading . and __ hide a folder from loaders
+NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|[. ]+$')
+HIDES_A_FOLDER = re.compile(r"^(\.|__)[._]*")  # from the loaders
 MAX_FOLDER_BYTES = 200
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
 MANIFEST = [
@@ -56,6 +57,8 @@ def write_augmented(
     parts, verdicts = [_real_rows(real.index, resized, folders)], [_filtered(pd.DataFrame(), "")]
     for model in sorted(model for model, share in settings.mix.items() if share > 0):
         store = _fitting_store(Path(synthetic) / model, real, known)
+        if len(store) == 0:
+            continue
         index = _judged(store, known, settings)
         verdicts.append(_filtered(index, model))
         _refuse_too_many(verdicts[-1], model, len(store), settings.max_filtered_share)
@@ -100,7 +103,8 @@ def folder_names(labels: list[str]) -> dict[str, str]:
     """
     names, taken = {}, set()
     for label in labels:
-        plain = NOT_IN_A_NAME.sub("_", label.encode()[:MAX_FOLDER_BYTES].decode(errors="ignore")) or "_"
+        short = label.encode()[:MAX_FOLDER_BYTES].decode(errors="ignore")
+        plain = HIDES_A_FOLDER.sub("_", NOT_IN_A_NAME.sub("_", short)) or "_"
         name, count = plain, 1
         while name.casefold() in taken:
             count += 1
@@ -132,7 +136,7 @@ def _judged(store: ShardStore, known: filters.Known, settings: params.Export) ->
         answers.append(filters.judge(filters.Batch(images, rows, known, settings)))
         colours += list(filters.mean_colours(images))
         start += len(images)
-    judged = pd.concat([store.index, *([pd.concat(answers)] if answers else [])], axis=1)
+    judged = pd.concat([store.index, pd.concat(answers)], axis=1)
     return judged.assign(row=range(len(store)), mean_colour=colours)
 
 
