@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from morelike.errors import ImageError, SourceError
 from morelike.layout import Entry, arrange, has_image_extension, is_junk, shard_split, unique
 
-MAX_FILE_BYTES = 512 * 2**20  # a larger file is not read into memory
+MAX_FILE_BYTES = 256 * 2**20  # a larger file is not read into memory
 MAX_LABEL_BYTES = 256
 UNREADABLE = (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 LINK = "a link; links out of the raw data are not followed"
