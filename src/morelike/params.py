@@ -145,12 +145,14 @@ class Train(Section):
     """What all models share."""
 
     batch_size: Count
+    class_balance: Share
     evaluate_every_images: Count
     patience: Count
     grad_clip_norm: Positive
     ema_halflife_images: NotNegative
     precision: Literal["auto", "32-true", "bf16-mixed"]
     compile: bool
+    grids_every_evaluations: Count
     augment: Augment
 
 

@@ -1,0 +1,85 @@
+"""Batches for training: which rows, in which order, with which noise, all a function of (seed, step)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from morelike import augment, pixels
+from morelike.errors import TrainingError
+from morelike.models.base import Batch
+from morelike.params import Train
+from morelike.randomness import derived_seed, generator
+from morelike.shards import ShardStore
+
+
+class Batches:
+    """Draw training batches and walk through the validation split.
+
+    Every batch is a pure function of (seed, model, step), so an order never has to be remembered.
+    """
+
+    def __init__(
+        self, clean: ShardStore, noisy: ShardStore, settings: Train, seed: int, model: str, device: torch.device
+    ):
+        if len(clean) != len(noisy):
+            raise TrainingError(
+                f"{noisy.folder} has {len(noisy)} images, {clean.folder} has {len(clean)}; run `dvc repro`"
+            )
+        self.clean, self.noisy, self.settings = clean, noisy, settings
+        self.purpose, self.seed, self.device = model, seed, device
+        self.labels = sorted(clean.index["label"].unique())
+        self.label_numbers = clean.index["label"].map(self.labels.index).to_numpy(np.int64)
+        self.train_rows, self.val_rows = clean.rows("train"), clean.rows("val")
+        for split, rows in (("train", self.train_rows), ("val", self.val_rows)):
+            if not len(rows):
+                raise TrainingError(
+                    f"{clean.folder}: the {split} split has no image; check validate.split in params.yaml"
+                )
+        self._weights = class_weights(self.label_numbers[self.train_rows], settings.class_balance)
+
+    def training(self, step: int) -> tuple[Batch, np.ndarray]:
+        """Return the batch of a step, augmented, and the rows it came from."""
+        size = self.settings.batch_size
+        draw = generator(self.seed, "train", self.purpose, step)
+        rows = draw.choice(self.train_rows, size, p=self._weights)
+        batch = self._batch(rows, derived_seed(self.seed, "train", self.purpose, step), step * size)
+        chance = torch.Generator().manual_seed(derived_seed(self.seed, "augment", self.purpose, step))
+        batch.clean = augment.apply(batch.stored, self.settings.augment, chance)
+        return batch, rows
+
+    def validation(self, most: int = 1024) -> Iterator[Batch]:
+        """Yield up to ``most`` images of the val split, always the same, with the same noise, not augmented."""
+        rows = generator(self.seed, "val", self.purpose).permutation(self.val_rows)[:most]
+        for start in range(0, len(rows), self.settings.batch_size):
+            part = rows[start : start + self.settings.batch_size]
+            yield self._batch(part, derived_seed(self.seed, "val", self.purpose, start), 0)
+
+    def of_rows(self, rows: np.ndarray) -> Batch:
+        """Return the batch of these rows, not augmented."""
+        return self._batch(rows, derived_seed(self.seed, "rows", self.purpose), 0)
+
+    def files(self, rows: np.ndarray) -> list[str]:
+        """Return the raw files that these rows came from."""
+        return self.clean.index["file"].iloc[rows].tolist()
+
+    def _batch(self, rows: np.ndarray, seed: int, images_seen: int) -> Batch:
+        stored, noisy = self._images(self.clean, rows), self._images(self.noisy, rows)
+        labels = torch.from_numpy(self.label_numbers[rows]).to(self.device)
+        chance = torch.Generator(self.device).manual_seed(seed)
+        return Batch(stored, labels, stored, noisy, chance, images_seen)
+
+    def _images(self, store: ShardStore, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(pixels.to_float(store.read(rows))).to(self.device)
+
+
+def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
+    """Return the chance of each image to be drawn: a class of n images is drawn in proportion to n^(1 − balance).
+
+    >>> class_weights(np.array([0, 0, 0, 1]), 1.0).round(3).tolist()
+    [0.167, 0.167, 0.167, 0.5]
+    """
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights = counts[inverse].astype(np.float64) ** -balance
+    return weights / weights.sum()

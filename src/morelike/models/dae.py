@@ -1,0 +1,179 @@
+"""A denoising autoencoder over a range of noise levels: it restores images, and makes new ones.
+
+Vincent et al. 2008 (a network that maps corrupted images to clean ones learns the data), Karras et al. 2022 (EDM:
+preconditioning and weighting, table 1 and eq. 7-8). The network is a residual U-Net conditioned on the label and
+the noise level. A share of each batch are the pipeline's noisy twins, marked as such by an embedding: from them it
+learns to restore noise of any kind without touching what it knows of Gaussian noise, which sampling relies on.
+"""
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from morelike.models.base import Batch, Form, GenerativeModel, Noise, randn
+from morelike.models.edm import heun, sigma_steps
+from morelike.models.layers import (
+    ResidualBlock,
+    SelfAttention,
+    crop,
+    fourier_features,
+    norm,
+    pad_to_multiple,
+)
+
+P_MEAN, P_STD = -1.2, 1.2  # of the log of the training noise level (EDM, table 1), pixels in [-1, 1]
+SIGMA_MIN, SIGMA_MAX = 0.002, 80.0  # EDM, table 1
+SMALLEST_GRID = 8  # the U-Net halves until the longer side is no more than this
+BLOCKS = 2  # residual blocks a level on the way down
+GAUSSIAN, TWIN = 0, 1
+
+
+class Model(GenerativeModel):
+    """D(x; σ, y) = c_skip(σ) x + c_out(σ) F(c_in(σ) x; c_noise(σ), y) (EDM, eq. 7)."""
+
+    restores = "noisy"
+    example_settings: ClassVar[dict] = {"method": "variations", "strength_sigma": 1.0, "steps": 12}
+
+    def __init__(self, form: Form, settings: dict):
+        super().__init__(form)
+        self.settings = settings
+        dims = 4 * settings["width"]
+        self.patch = patch_px(settings["patch_px"], form)
+        self.embed = nn.Embedding(self.classes(), dims)
+        self.kind = nn.Embedding(2, dims)
+        self.time = nn.Sequential(nn.Linear(dims, dims), nn.SiLU(), nn.Linear(dims, dims))
+        grid = -(-max(form.height, form.width) // self.patch)
+        self.unet = UNet(form.channels * self.patch**2, settings["width"], grid, dims, settings["dropout"])
+
+    def denoise(self, noisy: Tensor, sigma: Tensor, labels: Tensor, kind: int | Tensor = GAUSSIAN) -> Tensor:
+        """Return D(x; σ, y), the expectation of the clean image.
+
+        Args:
+            noisy: float32 N×C×H×W, pixels in [-1, 1] plus noise.
+            sigma: float32 N, standard deviation of the noise.
+            labels: int64 N.
+            kind: ``GAUSSIAN``, or ``TWIN`` for noise of any kind with root mean square σ.
+        """
+        s = sigma.view(-1, 1, 1, 1)
+        data = self.form.sigma_data
+        total = (s.square() + data**2).sqrt()
+        kinds = torch.as_tensor(kind, device=labels.device).expand(len(labels))
+        features = fourier_features(sigma.log() / 4, self.embed.embedding_dim)
+        condition = F.silu(self.time(features) + self.embed(labels) + self.kind(kinds))
+        x = pad_to_multiple(noisy / total, self.patch * self.unet.multiple)
+        h = F.pixel_shuffle(self.unet(F.pixel_unshuffle(x, self.patch), condition), self.patch).float()
+        h = crop(h, self.form.height, self.form.width)
+        return (data / total).square() * noisy + s * data / total * h
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return EDM's weighted loss (eq. 8), mean over batch and pixels; about 1 for an untrained network."""
+        count = len(batch.labels)
+        twins = round(self.settings["restore_share"] * count)
+        clean = torch.cat([batch.stored[:twins], batch.clean[twins:]]) * 2 - 1
+        sigma = (P_MEAN + P_STD * randn((count,), batch.generator)).exp()
+        noisy = clean + sigma.view(-1, 1, 1, 1) * randn(tuple(clean.shape), batch.generator)
+        kind = torch.full_like(batch.labels, GAUSSIAN)
+        if twins:
+            noisy[:twins] = batch.noisy[:twins] * 2 - 1
+            sigma[:twins] = root_mean_square(noisy[:twins] - clean[:twins])
+            kind[:twins] = TWIN
+        error = (self.denoise(noisy, sigma, batch.labels, kind) - clean).square().mean((1, 2, 3))
+        data = self.form.sigma_data
+        weighted = error * (sigma.square() + data**2) / (sigma * data).square()
+        terms = {"loss": weighted.mean(), "denoising": weighted[twins:].mean()}
+        return terms | ({"restoration": weighted[:twins].mean()} if twins else {})
+
+    def restore(self, batch: Batch) -> Tensor:
+        """Return the noisy twins denoised in one step, at the noise level that they measurably have."""
+        noisy = batch.noisy * 2 - 1
+        sigma = root_mean_square(noisy - (batch.stored * 2 - 1))
+        return ((self.denoise(noisy, sigma, batch.labels, TWIN) + 1) / 2).clamp(0, 1)
+
+    def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:
+        """Return variations of real images, or the ends of a walk-back chain that starts at them.
+
+        A variation is the source with noise of level σ = ``strength_sigma`` added, denoised along EDM's ODE: at
+        0 it is the source itself, at ``SIGMA_MAX`` the source is left out and the start is pure noise. A walk-back
+        chain (Bengio et al. 2013, generalized denoising autoencoders) repeats that from its own outcome.
+        """
+        sigma = settings["strength_sigma"]
+        if sigma == 0:
+            return sources
+        rounds = settings["walkback_rounds"] if settings["method"] == "walkback" else 1
+        sigmas = sigma_steps(sigma, min(SIGMA_MIN, sigma / 2), settings["steps"])
+        x = sources * 2 - 1
+        for _ in range(rounds):
+            start = x if sigma < SIGMA_MAX else torch.zeros_like(x)
+            noisy = start + sigma * noise(tuple(x.shape[1:]))
+            x = heun(lambda image, level: self.denoise(image, level, labels), noisy, sigmas).clamp(-1, 1)
+        return (x + 1) / 2
+
+
+class UNet(nn.Module):
+    """Residual U-Net (Ronneberger et al. 2015; blocks of Dhariwal and Nichol 2021), attention at the coarsest grid."""
+
+    def __init__(self, channels_io: int, width: int, grid: int, condition_dims: int, dropout: float):
+        super().__init__()
+        levels = 1
+        while grid / 2 ** (levels - 1) > SMALLEST_GRID:
+            levels += 1
+        self.multiple = 2 ** (levels - 1)
+        channels = [width * min(2**level, 4) for level in range(levels)]
+        self.stem = nn.Conv2d(channels_io, width, 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        skips, now = [width], width
+        for level, wide in enumerate(channels):
+            for _ in range(BLOCKS):
+                self.down.append(ResidualBlock(now, wide, condition_dims, dropout))
+                now = wide
+                skips.append(now)
+            if level < levels - 1:
+                self.down.append(nn.Conv2d(now, now, 3, 2, 1))
+                skips.append(now)
+        self.middle = nn.ModuleList(
+            [
+                ResidualBlock(now, now, condition_dims, dropout),
+                SelfAttention(now),
+                ResidualBlock(now, now, condition_dims),
+            ]
+        )
+        for level, wide in reversed(list(enumerate(channels))):
+            for _ in range(BLOCKS + 1):
+                self.up.append(ResidualBlock(now + skips.pop(), wide, condition_dims, dropout))
+                now = wide
+            if level:
+                self.up.append(nn.Conv2d(now, now, 3, padding=1))
+        self.out = nn.Sequential(norm(now), nn.SiLU(), nn.Conv2d(now, channels_io, 3, padding=1))
+        nn.init.zeros_(self.out[-1].weight)
+        nn.init.zeros_(self.out[-1].bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Map N×C×H×W and N×D to N×C×H×W; sides must be multiples of ``multiple``."""
+        x = self.stem(x)
+        skips = [x]
+        for layer in self.down:
+            x = layer(x, condition) if isinstance(layer, ResidualBlock) else layer(x)
+            skips.append(x)
+        first, attention, second = self.middle
+        x = second(attention(first(x, condition)), condition)
+        for layer in self.up:
+            if isinstance(layer, ResidualBlock):
+                x = layer(torch.cat([x, skips.pop()], 1), condition)
+            else:
+                x = layer(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return self.out(x)
+
+
+def patch_px(setting: int | str, form: Form) -> int:
+    """Return the side of the patches that the stem folds into channels; auto: 1 to 32 pixels, 2 to 64, 4 above."""
+    if setting != "auto":
+        return int(setting)
+    side = max(form.height, form.width)
+    return 1 if side <= 32 else 2 if side <= 64 else 4
+
+
+def root_mean_square(x: Tensor) -> Tensor:
+    """Return the root mean square of each image, N, at least ``SIGMA_MIN``."""
+    return x.square().mean((1, 2, 3)).sqrt().clamp_min(SIGMA_MIN)

@@ -1,0 +1,129 @@
+"""A convolutional variational autoencoder, conditioned on the label.
+
+Kingma and Welling 2014 (ELBO, eq. 10; KL in closed form, appendix B), Sohn et al. 2015 (condition on a label),
+Rybkin, Daniilidis and Levine 2021 (σ-VAE: Gaussian decoder whose variance is the analytic optimum, eq. 5, so
+that β = 1 balances both terms whatever the size of the image).
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from morelike.models.base import Batch, Form, GenerativeModel, Noise, randn
+from morelike.models.layers import ResidualBlock, crop, norm, pad_to_multiple
+
+SMALLEST_GRID = 4  # the encoder halves until the longer side is no more than this, at least once
+MIN_LOG_SIGMA = -4.0  # std of the decoder, pixels in [0, 1]: finer than half a grey level would only chase rounding
+
+
+class Model(GenerativeModel):
+    """Encoder q(z | x, y) = N(μ, σ²), decoder p(x | z, y) = N(D(z, y), s²) with D in [0, 1]."""
+
+    restores = "stored"
+    example_settings: ClassVar[dict] = {"temperature": 1.0}
+
+    def __init__(self, form: Form, settings: dict):
+        super().__init__(form)
+        self.settings = settings
+        width, latent = settings["width"], settings["latent_dims"]
+        self.halvings = max(1, math.ceil(math.log2(max(form.height, form.width) / SMALLEST_GRID)))
+        self.multiple = 2**self.halvings
+        self.grid = (math.ceil(form.height / self.multiple), math.ceil(form.width / self.multiple))
+        channels = [min(width * 2**i, 4 * width) for i in range(self.halvings)]
+        cells, dims = channels[-1] * self.grid[0] * self.grid[1], 4 * width
+        self.embed = nn.Embedding(self.classes(), dims)
+        self.encoder = Encoder(form.channels, channels, dims)
+        self.to_posterior = nn.Linear(cells + dims, 2 * latent)
+        self.from_latent = nn.Linear(latent + dims, cells)
+        self.decoder = Decoder(form.channels, channels[::-1], dims)
+
+    def encode(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the posterior, each N×latent; |log-variance| < ``logvar_bound``."""
+        condition = self.embed(labels)
+        h = self.encoder(pad_to_multiple(images * 2 - 1, self.multiple), condition)
+        mean, logvar = self.to_posterior(torch.cat([h.flatten(1), condition], 1)).float().chunk(2, 1)
+        bound = self.settings["logvar_bound"]
+        return mean, bound * torch.tanh(logvar / bound)
+
+    def decode(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean of p(x | z, y): float32 N×C×H×W in [0, 1]."""
+        condition = self.embed(labels)
+        h = self.from_latent(torch.cat([latents, condition], 1)).unflatten(1, (-1, *self.grid))
+        return crop(torch.sigmoid(self.decoder(h, condition).float()), self.form.height, self.form.width)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the negative ELBO and its terms: summed over pixels and latents, mean over the batch, in nats."""
+        mean, logvar = self.encode(batch.clean, batch.labels)
+        latents = mean + torch.exp(logvar / 2) * randn(tuple(mean.shape), batch.generator)
+        squared_error = (self.decode(latents, batch.labels) - batch.clean).square()
+        reconstruction = optimal_gaussian_nll(squared_error)
+        kl = kl_to_standard_normal(mean, logvar).sum(1).mean()
+        warm_up = self.settings["beta_warmup_images"]
+        beta = self.settings["beta"] * (min(1.0, batch.images_seen / warm_up) if warm_up and self.training else 1.0)
+        return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+    def restore(self, batch: Batch) -> Tensor:
+        """Return the reconstruction of each stored image from the mean of its posterior."""
+        return self.decode(self.encode(batch.stored, batch.labels)[0], batch.labels)
+
+    def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:
+        """Return means of p(x | z, y) for z from the prior N(0, temperature²); ``sources`` are not used."""
+        return self.decode(settings["temperature"] * noise((self.settings["latent_dims"],)), labels)
+
+
+class Encoder(nn.Module):
+    """Halve the picture once a level; a residual block at each."""
+
+    def __init__(self, channels_in: int, channels: list[int], condition_dims: int):
+        super().__init__()
+        before = [channels_in, *channels[:-1]]
+        downs = [nn.Conv2d(a, b, 4, 2, 1) for a, b in zip(before, channels, strict=True)]
+        self.downs = nn.ModuleList(downs)
+        self.blocks = nn.ModuleList(ResidualBlock(c, c, condition_dims) for c in channels)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Map N×C×H×W to the coarsest grid."""
+        for down, block in zip(self.downs, self.blocks, strict=True):
+            x = block(down(x), condition)
+        return x
+
+
+class Decoder(nn.Module):
+    """The mirror of :class:`Encoder`; nearest-neighbour upsampling before a convolution leaves no checkerboard."""
+
+    def __init__(self, channels_out: int, channels: list[int], condition_dims: int):
+        super().__init__()
+        after = [*channels[1:], channels[-1]]
+        self.blocks = nn.ModuleList(ResidualBlock(c, c, condition_dims) for c in channels)
+        self.ups = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels, after, strict=True))
+        self.out = nn.Sequential(norm(after[-1]), nn.SiLU(), nn.Conv2d(after[-1], channels_out, 3, padding=1))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Map the coarsest grid to N×C×H×W, before the sigmoid."""
+        for block, up in zip(self.blocks, self.ups, strict=True):
+            x = up(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
+        return self.out(x)
+
+
+def kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(logvar)) ‖ N(0, 1)) element by element, in nats (Kingma and Welling 2014, appendix B).
+
+    >>> kl_to_standard_normal(torch.zeros(1), torch.zeros(1)).item()
+    0.0
+    """
+    return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
+
+
+def optimal_gaussian_nll(squared_error: Tensor) -> Tensor:
+    """Return −log N(x; x̂, s²) summed over pixels, mean over the batch, at the batch's own best s (σ-VAE, eq. 5).
+
+    Args:
+        squared_error: N×C×H×W, pixels in [0, 1].
+    """
+    pixels = squared_error[0].numel()
+    log_sigma = (0.5 * squared_error.mean().clamp_min(1e-12).log()).clamp_min(MIN_LOG_SIGMA)
+    mean_error = squared_error.sum((1, 2, 3)).mean()
+    return 0.5 * mean_error * torch.exp(-2 * log_sigma) + pixels * (log_sigma + 0.5 * math.log(2 * math.pi))
