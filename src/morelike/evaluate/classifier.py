@@ -2,17 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from morelike import params, pixels, randomness, shards
+from morelike import devices, pixels, randomness, shards
 from morelike.errors import TrainingError
 from morelike.evaluate import classical
-from morelike.evaluate.ladder import ARMS, BalancedSampler, training_rows
+from morelike.evaluate.ladder import ARMS, BalancedSampler, Run, training_rows
 
 LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 0.05
@@ -68,20 +66,6 @@ class Classifier(nn.Module):
         return self.layers((images - 0.5) * 2)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One classifier to train: everything a worker process needs to know."""
-
-    store: Path
-    classes: tuple[str, ...]
-    arm: str
-    seed: int
-    settings: params.Evaluate
-    augment: params.Augment
-    precision: str
-    device: str
-
-
 def train_and_predict(run: Run) -> np.ndarray:
     """Train one classifier on its arm and predict the test split, once, with the last weights.
 
@@ -100,10 +84,10 @@ def train_and_predict(run: Run) -> np.ndarray:
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derived_seed(run.seed, "initial weights"))
         height, width, channels = store.shape
-        model = Classifier(channels, max(height, width), run.settings.width, len(run.classes)).to(run.device)
+        model = Classifier(channels, max(height, width), run.settings.width, len(run.classes)).to(_device())
         sampler = BalancedSampler(rows, targets[rows], run.seed)
         _train(model, store, sampler, run)
-        return _predict(model, store, store.rows("test"), run)
+        return _predict(model, store, store.rows("test"))
 
 
 def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler, run: Run) -> None:
@@ -117,9 +101,9 @@ def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler,
         images = torch.from_numpy(pixels.to_float(store.read(rows)))
         if ARMS[run.arm].classical:
             images = classical.augment(images, run.augment, randomness.generator(run.seed, "classical", step))
-        with _autocast(run):
-            logits = model(images.to(run.device))
-        target = torch.from_numpy(classes).to(run.device)
+        with _autocast():
+            logits = model(images.to(_device()))
+        target = torch.from_numpy(classes).to(_device())
         loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=LABEL_SMOOTHING)
         if not torch.isfinite(loss):
             raise TrainingError(
@@ -132,17 +116,21 @@ def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler,
 
 
 @torch.no_grad()
-def _predict(model: nn.Module, store: shards.ShardStore, rows: np.ndarray, run: Run) -> np.ndarray:
+def _predict(model: nn.Module, store: shards.ShardStore, rows: np.ndarray) -> np.ndarray:
     predicted = [np.empty(0, np.int64)]
     for images in store.batches(rows):
-        with _autocast(run):
-            logits = model(torch.from_numpy(pixels.to_float(images)).to(run.device))
+        with _autocast():
+            logits = model(torch.from_numpy(pixels.to_float(images)).to(_device()))
         predicted.append(logits.argmax(1).cpu().numpy())
     return np.concatenate(predicted)
 
 
-def _autocast(run: Run) -> torch.autocast:
-    return torch.autocast(run.device, torch.bfloat16, enabled=run.precision == "bf16-mixed")
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _autocast() -> torch.autocast:
+    return torch.autocast(_device(), torch.bfloat16, enabled=devices.precision() == "bf16-mixed")
 
 
 @contextlib.contextmanager

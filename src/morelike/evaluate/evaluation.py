@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from morelike import compute, devices, files, params, randomness, shards
+from morelike import compute, files, params, randomness, shards
 from morelike.evaluate import exported, fidelity, verdict
-from morelike.evaluate.classifier import Run, train_and_predict
-from morelike.evaluate.ladder import ARMS
+from morelike.evaluate.ladder import ARMS, Run
 from morelike.progress import say, track
+
+MOST_PROCESSES = 4  # each holds a torch of its own, about 1 GB
 
 
 def evaluate(augmented: Path, out: Path, settings: params.Evaluate, augment: params.Augment, seed: int) -> dict:
@@ -61,7 +61,6 @@ def judge(store: shards.ShardStore, settings: params.Evaluate, augment: params.A
     """Train every arm with every seed, one process each, and collect what they predict for the test split."""
     index = store.index
     classes = sorted(index["label"].unique())
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     runs = [
         Run(
             store=store.folder,
@@ -70,14 +69,12 @@ def judge(store: shards.ShardStore, settings: params.Evaluate, augment: params.A
             seed=randomness.derived_seed(seed, "evaluate", number),
             settings=settings,
             augment=augment,
-            precision=devices.precision("auto"),
-            device=device,
         )
         for number in range(settings.seeds)
         for arm in ARMS
     ]
-    workers = 1 if device == "cuda" else min(compute.cores(), len(runs))
-    predicted = track(compute.map_ordered(train_and_predict, runs, workers), len(runs), "evaluate: classifiers")
+    workers = min(compute.cores(), MOST_PROCESSES)
+    predicted = track(compute.map_ordered(_train_and_predict, runs, workers), len(runs), "evaluate: classifiers")
     test, train = index.loc[store.rows("test")], index.loc[store.rows("train")]
     real = train.loc[~train["synthetic"].astype(bool), "label"]
     return verdict.Judged(
@@ -105,6 +102,12 @@ def flat(summary: dict) -> dict:
         if summary["fidelity"][key] is not None:
             metrics[key] = summary["fidelity"][key]
     return metrics
+
+
+def _train_and_predict(run: Run) -> np.ndarray:
+    from morelike.evaluate.classifier import train_and_predict  # here, so that this process holds no torch
+
+    return train_and_predict(run)
 
 
 def _figures(store: shards.ShardStore, settings: params.Evaluate) -> dict:

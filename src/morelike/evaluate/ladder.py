@@ -1,11 +1,13 @@
 """The ladder of training sets that are compared, and the law by which each is sampled."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from morelike import randomness
+from morelike.params import Augment, Evaluate
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,18 @@ ARMS = {
     "synthetic": Arm(real=False, synthetic=True, classical=False),
 }
 BASELINE, CANDIDATE = "real+classical", "real+both"  # the verdict is on the candidate minus the baseline
+
+
+@dataclass(frozen=True)
+class Run:
+    """One classifier to train: everything a worker process needs to know."""
+
+    store: Path
+    classes: tuple[str, ...]
+    arm: str
+    seed: int
+    settings: Evaluate
+    augment: Augment
 
 
 def training_rows(index: pd.DataFrame, arm: Arm) -> np.ndarray:
