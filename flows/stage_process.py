@@ -49,8 +49,9 @@ def reason(stage: str, lines: list[str]) -> str:
     own, of_dvc = lines[:first], lines[first:]
     if of_dvc and not of_dvc[0].endswith("exited with 1"):  # DVC's own error, or a killed stage
         return of_dvc[0].removeprefix("ERROR: ")
-    prefix = stage.partition("@")[0] + ": "
-    return next((line for line in reversed(own) if line.startswith(prefix)), (own or of_dvc or [""])[-1])
+    starts = (stage.partition("@")[0] + ": ", "Traceback ")
+    said = next((line for line in reversed(own) if line.startswith(starts)), "Traceback ")
+    return said if said.startswith(starts[0]) else (own or of_dvc or [""])[-1]
 
 
 @contextlib.contextmanager
