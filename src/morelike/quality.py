@@ -32,8 +32,8 @@ def ssim(images: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Return the mean structural similarity of each image: 1 for an identical pair, lower for others.
 
     Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", eq. 13:
-    Gaussian window of 11×11 px with a std of 1.5 px, K1 = 0.01, K2 = 0.03, over the positions where the
-    window lies inside the image (a smaller image gets the largest odd window it holds), mean over channels.
+    Gaussian window of 11×11 px with a std of 1.5 px, K1 = 0.01, K2 = 0.03, around every pixel (the image is
+    mirrored at its border, so that small images count whole), mean over pixels and channels.
     Both are uint8 N×H×W×C; the result is float64 of length N.
 
     Raises:
@@ -56,12 +56,9 @@ def _ssim(image: np.ndarray, reference: np.ndarray) -> float:
 
 
 def _windowed(values: np.ndarray) -> np.ndarray:
-    """Gaussian-weighted local means of H×W×C, where the window lies inside."""
-    height, width = values.shape[:2]
-    rows, columns = (min(WINDOW_PX, side - 1 + side % 2) for side in (height, width))
-    means = cv2.GaussianBlur(values, (columns, rows), WINDOW_SIGMA_PX).reshape(values.shape)
-    top, left = rows // 2, columns // 2
-    return means[top : height - top, left : width - left]
+    """Gaussian-weighted local means of H×W×C."""
+    window = (WINDOW_PX, WINDOW_PX)
+    return cv2.GaussianBlur(values, window, WINDOW_SIGMA_PX, borderType=cv2.BORDER_REFLECT_101).reshape(values.shape)
 
 
 def _same_form(images: np.ndarray, references: np.ndarray) -> None:
