@@ -39,7 +39,7 @@ def is_junk(name: str) -> bool:
     >>> is_junk("cat/.DS_Store"), is_junk("cat/1.jpg")
     (True, False)
     """
-    parts = [part.lower() for part in PurePosixPath(name).parts]
+    parts = [part.lower() for part in PurePosixPath(name.replace("\\", "/")).parts]
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
     return hidden or any(part in JUNK_FOLDERS for part in parts) or (bool(parts) and parts[-1] in JUNK_FILES)
 

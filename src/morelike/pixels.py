@@ -177,7 +177,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def _guarded(max_pixels: int) -> Iterator[None]:
     """Word whatever Pillow raises as an ImageError, keep it quiet, and lend it our limit for what it checks itself."""
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max_pixels / 2  # Pillow warns above it, and raises above twice that
+    Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2  # Pillow warns above it, and raises above twice that
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
