@@ -33,9 +33,13 @@ def module_file(module: str) -> str | None:
     init = path / "__init__.py"
     if not init.is_file():
         return None
+    return init.relative_to(ROOT).as_posix() if holds_code(init) else None
+
+
+def holds_code(init: Path) -> bool:
+    """Tell whether a package's ``__init__.py`` has more than a docstring and constants such as ``__version__``."""
     body = ast.parse(init.read_text(encoding="utf-8")).body
-    code = [node for node in body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
-    return init.relative_to(ROOT).as_posix() if code else None
+    return any(not (isinstance(node, ast.Expr | ast.Assign) and isinstance(node.value, ast.Constant)) for node in body)
 
 
 def with_parents(modules: Iterable[str]) -> set[str]:
