@@ -7,16 +7,17 @@ import argparse
 import ast
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
 import grimp
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "src/morelike/"
 MODELS = "src/morelike/models/"
+WRAP = {"subsequent_indent": " " * 6, "break_long_words": False, "break_on_hyphens": False}
 ITEM = MODELS + "${item.model}.py"
 
 
@@ -78,20 +79,16 @@ def library_deps(graph: grimp.ImportGraph, stage: dict) -> list[str]:
     return sorted(paths)
 
 
-def load(path: Path) -> tuple[YAML, dict]:
-    """Read dvc.yaml so that it can be written back with its comments."""
-    yaml = YAML()
-    yaml.width = 120
-    yaml.preserve_quotes = True
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml, yaml.load(path.read_text(encoding="utf-8"))
+def load(path: Path) -> dict:
+    """Return the stages of a dvc.yaml."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
 
 
 def differences(path: Path) -> dict[str, list[str]]:
     """Return the library entries that should stand, for each stage whose deps differ from them."""
     graph = build_graph()
     wrong = {}
-    for name, stage in load(path)[1]["stages"].items():
+    for name, stage in load(path).items():
         if not _is_written(stage):
             continue
         expected = library_deps(graph, stage)
@@ -101,15 +98,17 @@ def differences(path: Path) -> dict[str, list[str]]:
 
 
 def rewrite(path: Path) -> None:
-    """Give each stage of dvc.yaml the library entries that it should have; other entries stay as they are."""
-    yaml, document = load(path)
+    """Give each stage of dvc.yaml the library entries that it should have; nothing but its deps is touched."""
+    text, stages = path.read_text(encoding="utf-8"), load(path)
     for name, expected in differences(path).items():
-        kept = [dep for dep in document["stages"][name]["deps"] if not dep.startswith(SOURCE)]
-        deps = CommentedSeq(kept + expected)
-        deps.fa.set_flow_style()
-        document["stages"][name]["deps"] = deps
-    with path.open("w", encoding="utf-8") as file:
-        yaml.dump(document, file)
+        kept = [dep for dep in stages[name]["deps"] if not dep.startswith(SOURCE)]
+        deps = ", ".join(f'"{dep}"' if "$" in dep else dep for dep in kept + expected)
+        wrapped = textwrap.fill(
+            f"deps: [{deps}]", 120, initial_indent=" " * 4, subsequent_indent=" " * 6, **WHOLE_WORDS
+        )
+        block = rf"(?ms)(^  {name}:\n.*?)^    deps:.*?\n(?=    \S|  \S|\Z)"
+        text = re.sub(block, lambda found, wrapped=wrapped: f"{found[1]}{wrapped}\n", text, count=1)
+    path.write_text(text, encoding="utf-8")
 
 
 def explain(wrong: dict[str, list[str]]) -> str:
