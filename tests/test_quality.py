@@ -25,7 +25,7 @@ def tensor(images):
 def test_both_agree_with_torchmetrics(shape, strength):
     noisy, reference = pair(shape, strength)
     theirs = peak_signal_noise_ratio(tensor(noisy), tensor(reference), data_range=1.0, reduction="none", dim=(1, 2, 3))
-    assert psnr_db(noisy, reference) == pytest.approx(theirs.numpy(), abs=1e-6)
+    assert psnr_db(noisy, reference) == pytest.approx(theirs.numpy(), abs=1e-5)
     theirs = structural_similarity_index_measure(
         tensor(noisy), tensor(reference), sigma=1.5, kernel_size=11, data_range=1.0, reduction="none"
     )

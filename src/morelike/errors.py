@@ -2,7 +2,13 @@
 
 
 class MorelikeError(Exception):
-    """Base of every error that a user can meet; the edge prints it as one line and exits with 1."""
+    """Base of every error that a user can meet; the edge prints it as one line and exits with 1.
+
+    It pickles with its values, so that it comes out of a worker process as it was raised.
+    """
+
+    def __reduce__(self):
+        return _rebuilt, (type(self), self.args, vars(self))
 
 
 class ParamsError(MorelikeError):
@@ -60,3 +66,9 @@ class ExportError(MorelikeError):
 
 class ComputeError(MorelikeError):
     """A worker process that died, most often for want of memory."""
+
+
+def _rebuilt(kind: type[MorelikeError], args: tuple, values: dict) -> MorelikeError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(values)
+    return error
