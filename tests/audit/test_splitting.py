@@ -20,7 +20,7 @@ def counts(frame, splits):
     return pd.crosstab(frame["label"], splits).reindex(columns=splitting.SPLITS, fill_value=0)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers(5, 90), min_size=1))
 def test_every_class_has_its_shares_to_one_image_and_some_in_every_split(sizes):
     frame = table([label for label, size in sizes.items() for _ in range(size)])
@@ -31,7 +31,7 @@ def test_every_class_has_its_shares_to_one_image_and_some_in_every_split(sizes):
         assert (got.loc[label] > 0).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 15)), min_size=1, max_size=80))
 def test_a_group_never_straddles_splits(rows):
     frame = table([label for label, _ in rows], groups=[group for _, group in rows])

@@ -25,7 +25,9 @@ FACTS = [column for column in MANIFEST if column not in ("file", "label", "split
 QUARANTINE = ["file", "label", "code", "detail"]
 
 
-def validate(raw: Path | str, settings: params.Validate, seed: int, out: Path, evidence: Path) -> dict[str, Any]:
+def validate(
+    raw: Path | str, settings: params.Validate, seed: int, out: Path, evidence: Path, workers: int | None = None
+) -> dict[str, Any]:
     """Audit the raw images at ``raw``, write ``out`` whole, say what was found; return its numbers, flat.
 
     ``out`` gets ``manifest.parquet`` (a row an image, sorted by file), ``quarantine.parquet`` and ``.csv`` (a row
@@ -40,7 +42,8 @@ def validate(raw: Path | str, settings: params.Validate, seed: int, out: Path, e
     entries = source.entries()
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
-    table = without_doubles(inspect(Inspector(source, settings.min_size_px, settings.max_pixels), entries))
+    inspector = Inspector(source, settings.min_size_px, settings.max_pixels)
+    table = without_doubles(inspect(inspector, entries, workers))
     quarantine = table.loc[table["code"] != "", QUARANTINE].reset_index(drop=True)
     with files.written_aside(evidence) as folder:
         _write_quarantine(folder, quarantine)
