@@ -37,6 +37,13 @@ def module_file(module: str) -> str | None:
     return init.relative_to(ROOT).as_posix() if holds_code(init) else None
 
 
+def data_files(package: str) -> list[str]:
+    """Return the files of a package that are not Python, such as templates."""
+    folder = ROOT / "src" / Path(*package.split("."))
+    files = [path for path in folder.glob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    return [path.relative_to(ROOT).as_posix() for path in files]
+
+
 def holds_code(init: Path) -> bool:
     """Tell whether a package's ``__init__.py`` has more than a docstring and constants such as ``__version__``."""
     body = ast.parse(init.read_text(encoding="utf-8")).body
@@ -55,7 +62,10 @@ def with_parents(modules: Iterable[str]) -> set[str]:
 def reached(graph: grimp.ImportGraph, module: str) -> set[str]:
     """Return the files of the library modules that ``module`` reaches, at any distance."""
     library = {name for name in graph.find_upstream_modules(module) if name.split(".")[0] == "morelike"}
-    return {path for name in with_parents(library) if (path := module_file(name))}
+    names = with_parents(library)
+    return {path for name in names if (path := module_file(name))} | {
+        path for name in names for path in data_files(name)
+    }
 
 
 def stage_module(stage: dict) -> str:
@@ -103,9 +113,7 @@ def rewrite(path: Path) -> None:
     for name, expected in differences(path).items():
         kept = [dep for dep in stages[name]["deps"] if not dep.startswith(SOURCE)]
         deps = ", ".join(f'"{dep}"' if "$" in dep else dep for dep in kept + expected)
-        wrapped = textwrap.fill(
-            f"deps: [{deps}]", 120, initial_indent=" " * 4, subsequent_indent=" " * 6, **WHOLE_WORDS
-        )
+        wrapped = textwrap.fill(f"deps: [{deps}]", 120, initial_indent=" " * 4, **WRAP)
         block = rf"(?ms)(^  {name}:\n.*?)^    deps:.*?\n(?=    \S|  \S|\Z)"
         text = re.sub(block, lambda found, wrapped=wrapped: f"{found[1]}{wrapped}\n", text, count=1)
     path.write_text(text, encoding="utf-8")
