@@ -14,7 +14,7 @@ JUNK_FILES = {"thumbs.db", "desktop.ini", "icon\r"}
 SHARD_PREFIX = re.compile(rf"({'|'.join(SPLITS)})[-_.]", re.IGNORECASE)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Entry:
     """A raw file: where it is, what it is of, and why it cannot be used if it cannot.
 
