@@ -1,0 +1,1 @@
+"""One offline HTML page: the verdict first, then everything it rests on."""

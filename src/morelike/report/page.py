@@ -1,0 +1,152 @@
+"""Gather what the stages wrote and render it as one offline HTML page. Any piece may be missing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from morelike import files, params
+from morelike.report import figures, pictures, provenance
+
+TEMPLATE = "page.html.j2"
+MOST_ROWS = 200  # of a table of files
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The folders that the page is made from."""
+
+    validated: Path
+    resized: Path
+    noisy: Path
+    models: Path
+    synthetic: Path
+    augmented: Path
+    evaluation: Path
+    metrics: Path
+
+
+def write(inputs: Inputs, settings: params.Params, root: Path, out: Path) -> None:
+    """Write the page to ``out``, whole; ``root`` is the folder whose commit and ``dvc.lock`` it names."""
+    files.write_text(out, render(gathered(inputs, settings, root)))
+
+
+def render(context: dict[str, Any]) -> str:
+    """Render the template; every value is escaped, charts and plotly's script alone are trusted."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    return environment.get_template(TEMPLATE).render(context)
+
+
+def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, Any]:
+    """Return all that the template shows; None or empty where a piece is missing."""
+    summary = _json(inputs.evaluation / "summary.json")
+    manifest = _table(inputs.augmented / "manifest.parquet", ["split", "label", "synthetic"])
+    quarantine = _table(inputs.validated / "quarantine.parquet")
+    filtered = _table(inputs.augmented / "filtered.parquet")
+    normalisation = _json(inputs.resized / "normalisation.json")
+    where = (inputs.resized, inputs.noisy, inputs.models, inputs.synthetic)
+    return {
+        "plotly": Markup(figures.script()),
+        "summary": summary,
+        "charts": _verdict_charts(summary),
+        "arm_name": figures.arm_name,
+        "strips": pictures.class_strips(*where, settings.report.examples),
+        "grids": pictures.newest_grids(inputs.models),
+        "curves": _learning_curves(inputs.models),
+        "restorations": _restorations(inputs.models),
+        "counts": _counts(manifest),
+        "count_chart": Markup(figures.counts(_train_counts(manifest))) if manifest is not None else None,
+        "audit": _json(inputs.validated / "summary.json"),
+        "quarantine": _rows(quarantine, ["file", "label", "code", "detail"]),
+        "quarantined_total": 0 if quarantine is None else len(quarantine),
+        "expectations": _json(inputs.validated / "expectations.json"),
+        "normalisation": normalisation,
+        "checks": provenance.flattened(normalisation["checks"]) if normalisation else [],
+        "filtered": _filter_counts(filtered),
+        "metrics": {path.stem: provenance.flattened(files.read_json(path)) for path in _jsons(inputs.metrics)},
+        "parameters": provenance.flattened(settings.model_dump(by_alias=True)),
+        "commit": provenance.commit(root),
+        "hashes": provenance.data_hashes(root / "dvc.lock"),
+        "versions": provenance.versions(),
+    }
+
+
+def number(value: Any) -> str:
+    """Write a number for people; anything else as it is.
+
+    >>> number(1234), number(0.123456), number(True), number(None)
+    ('1,234', '0.1235', 'yes', '–')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _verdict_charts(summary: dict | None) -> dict[str, Markup]:
+    if not summary or not summary["arms"]:
+        return {}
+    makers = {"forest": figures.forest, "differences": figures.differences, "recalls": figures.class_recalls}
+    return {name: Markup(maker(summary)) for name, maker in makers.items()}
+
+
+def _learning_curves(models: Path) -> dict[str, Markup]:
+    histories = {path.parent.name: pd.read_csv(path) for path in sorted(models.glob("*/history.csv"))}
+    return {model: Markup(figures.learning_curves(model, history)) for model, history in histories.items()}
+
+
+def _restorations(models: Path) -> dict[str, dict]:
+    """Return restoration.json of the models that restore noisy images."""
+    tables = {path.parent.name: files.read_json(path) for path in sorted(models.glob("*/restoration.json"))}
+    return {model: table for model, table in tables.items() if all("psnr_before_db" in of for of in table.values())}
+
+
+def _counts(manifest: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Return per class the images of each split, before and after."""
+    if manifest is None:
+        return []
+    kind = manifest["split"].where(~manifest["synthetic"].astype(bool), "synthetic")
+    table = pd.crosstab(manifest["label"], kind).reindex(columns=["train", "val", "test", "synthetic"], fill_value=0)
+    table["after"] = table["train"] + table["synthetic"]
+    return table.reset_index().to_dict("records")
+
+
+def _train_counts(manifest: pd.DataFrame) -> pd.DataFrame:
+    train = manifest[manifest["split"] == "train"]
+    kind = train["synthetic"].astype(bool).map({True: "synthetic", False: "real"})
+    return pd.crosstab(train["label"], kind).reindex(columns=["real", "synthetic"], fill_value=0)
+
+
+def _filter_counts(filtered: pd.DataFrame | None) -> list[dict[str, Any]]:
+    if filtered is None or filtered.empty:
+        return []
+    return filtered.groupby(["generator", "reason"]).size().rename("images").reset_index().to_dict("records")
+
+
+def _rows(table: pd.DataFrame | None, columns: list[str]) -> list[dict[str, Any]]:
+    return [] if table is None else table[columns].head(MOST_ROWS).to_dict("records")
+
+
+def _json(path: Path) -> Any:
+    return files.read_json(path) if path.is_file() else None
+
+
+def _jsons(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
+
+
+def _table(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:
+    return pd.read_parquet(path, columns=columns) if path.is_file() else None

@@ -1,0 +1,112 @@
+"""Strips of images for the page: real, noisy, denoised, reconstructed and synthetic, class by class."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from morelike import pixels, shards
+
+GAP_PX, GAP_GREY = 1, 128
+MOST_CLASSES = 40
+RESTORED = {"dae": "denoised", "vae": "reconstructed"}
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A row of images as one picture.
+
+    Attributes:
+        what: what the images are, in words.
+        source: a ``data:`` address of the PNG.
+        width_px, height_px: of the PNG.
+    """
+
+    what: str
+    source: str
+    width_px: int
+    height_px: int
+
+
+def class_strips(resized: Path, noisy: Path, models: Path, synthetic: Path, examples: int) -> dict[str, list[Strip]]:
+    """Return the strips of each class, ``examples`` images wide, for at most :data:`MOST_CLASSES` classes.
+
+    Restorations stand under the val images they were made from; under each synthetic image stands the real
+    train image nearest to it. What is not there is left out.
+    """
+    real = _store(resized)
+    if real is None:
+        return {}
+    restored = {name: store for name in RESTORED if (store := _store(models / name / "examples"))}
+    made = {folder.name: store for folder in _folders(synthetic) if (store := _store(folder))}
+    twins = _store(noisy)
+    labels = sorted(real.index["label"].unique())[:MOST_CLASSES]
+    return {
+        label: _restored_strips(label, real, twins, restored, examples) + _made_strips(label, real, made, examples)
+        for label in labels
+    }
+
+
+def strip(what: str, images: np.ndarray) -> Strip:
+    """Lay uint8 N×H×W×C images side by side with a grey gap."""
+    count, height, width, channels = images.shape
+    gap = np.full((height, GAP_PX, channels), GAP_GREY, np.uint8)
+    parts = [part for image in images for part in (image, gap)][:-1]
+    data = pixels.encode_png(np.concatenate(parts, 1))
+    return Strip(what, data_address(data), count * (width + GAP_PX) - GAP_PX, height)
+
+
+def data_address(png: bytes) -> str:
+    """Return PNG bytes as a ``data:`` address."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def newest_grids(models: Path) -> list[tuple[str, str]]:
+    """Return the last grid of each kind of each model: (title, ``data:`` address)."""
+    grids = {}
+    for path in sorted(models.glob("*/grids/*.png")):
+        grids[f"{path.parts[-3]}: {path.stem.rpartition('-')[0] or path.stem}"] = path
+    return [(title, data_address(path.read_bytes())) for title, path in grids.items()]
+
+
+def _restored_strips(label: str, real, twins, restored: dict, examples: int) -> list[Strip]:
+    rows_of = {name: _example_rows(store, label) for name, store in restored.items()}
+    shown = rows_of.get("dae") or rows_of.get("vae") or dict.fromkeys(real.rows("train", label))
+    rows = list(shown)[:examples]
+    if not rows:
+        return []
+    strips = [strip("real", real.read(rows))]
+    if twins is not None and len(twins) == len(real):
+        strips.append(strip("noisy", twins.read(rows)))
+    for name, places in rows_of.items():
+        if all(row in places for row in rows):
+            strips.append(strip(f"{RESTORED[name]} ({name})", restored[name].read([places[row] for row in rows])))
+    return strips
+
+
+def _made_strips(label: str, real, made: dict, examples: int) -> list[Strip]:
+    strips = []
+    for name, store in made.items():
+        rows = np.flatnonzero((store.index["label"] == label).to_numpy())
+        if len(rows):
+            rows = rows[np.linspace(0, len(rows) - 1, min(examples, len(rows))).astype(int)]
+            strips.append(strip(f"synthetic ({name})", store.read(rows)))
+            nearest = store.index["nearest_row"].to_numpy()[rows]
+            if (nearest >= 0).all() and (nearest < len(real)).all():
+                strips.append(strip("nearest real train", real.read(nearest)))
+    return strips
+
+
+def _example_rows(store: shards.ShardStore, label: str) -> dict[int, int]:
+    """Return where in ``store`` the image of each row of the resized store is, for one label."""
+    here = np.flatnonzero((store.index["label"] == label).to_numpy())
+    return {int(store.index["row"].iloc[place]): int(place) for place in here}
+
+
+def _store(folder: Path) -> shards.ShardStore | None:
+    return shards.ShardStore(folder) if (folder / "store.json").is_file() else None
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

@@ -1,0 +1,71 @@
+"""Where a result comes from: the commit, the hashes of the data, the versions, every parameter."""
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PACKAGES = ("morelike", "torch", "torchvision", "numpy", "opencv-python-headless", "great-expectations", "dvc")
+
+
+def commit(folder: Path) -> dict[str, Any] | None:
+    """Return the ``hash`` of the checked-out commit and whether tracked files differ from it (``dirty``).
+
+    ``dvc.lock`` does not count: the running pipeline writes it. None outside a git repository, or without git.
+    """
+    head = _git(folder, "rev-parse", "HEAD")
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    return {"hash": head, "dirty": bool(changed)} if head else None
+
+
+def data_hashes(lock: Path) -> list[dict[str, Any]]:
+    """Return stage, path, md5, bytes and files of every output that ``dvc.lock`` knows; none without one."""
+    if not lock.is_file():
+        return []
+    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    return [
+        {
+            "stage": stage,
+            "path": out["path"],
+            "md5": out.get("md5", ""),
+            "bytes": out.get("size"),
+            "files": out.get("nfiles", 1),
+        }
+        for stage, entry in stages.items()
+        for out in entry.get("outs", [])
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of the packages that decide the result, where installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def flattened(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return nested mappings as (dotted key, value) in order.
+
+    >>> flattened({"a": {"b": 1}, "c": [2]})
+    [('a.b', 1), ('c', [2])]
+    """
+    rows = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        rows += flattened(value, f"{name}.") if isinstance(value, dict) and value else [(name, value)]
+    return rows
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
