@@ -1,0 +1,26 @@
+"""Small stores for the tests of training and sampling: bright squares against dark ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from morelike.shards import ShardStore, ShardWriter
+
+
+def squares(folder: Path, side: int = 16, a_class: int = 24, noise: float = 0.0) -> ShardStore:
+    """Write a store of two classes, `dark` and `light`: a square of random place on a plain ground."""
+    draw = np.random.default_rng(0)
+    images = np.full((2 * a_class, side, side, 1), 30, np.uint8)
+    for i, image in enumerate(images):
+        y, x = draw.integers(0, side // 2, 2)
+        image[y : y + side // 2, x : x + side // 2] = 220 if i % 2 else 110
+    noisy = np.clip(images + draw.normal(0, 255 * noise, images.shape), 0, 255).astype(np.uint8)
+    labels = np.array(["dark", "light"])[np.arange(len(images)) % 2]
+    splits = np.where(np.arange(len(images)) < 2 * a_class * 3 // 4, "train", "val")
+    files = [f"{label}/{i:03d}.png" for i, label in enumerate(labels)]
+    index = pd.DataFrame({"file": files, "label": labels, "split": splits, "sha256": files, "recipe": "gaussian"})
+    writer = ShardWriter(folder, side, side, 1)
+    writer.append(noisy)
+    writer.close(index)
+    return ShardStore(folder)
