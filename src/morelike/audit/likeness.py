@@ -70,8 +70,8 @@ def near_duplicate_groups(hashes: np.ndarray, small_thumbnails: list[bytes], rad
 
     Two images are linked if their hashes differ by at most ``radius_bits`` and their small thumbnails, whatever
     their brightness, by an rms of at most 0.03: hashes alone link most digits 1 drawn by different hands. Of 13,014
-    letters no two are linked so, and of copies of every 13th at 0.7 of the size, or at JPEG quality 75, 86% and 99% are linked
-    to their originals with 6 bits.
+    letters no two are linked so, and of copies of every 13th at 0.7 of the size, or at JPEG quality 75, 86% and 99% are
+    linked to their originals with 6 bits.
 
     A group of more than 50 images and 5% of all is a chain of look-alikes; it is grouped anew within a radius 2 bits
     smaller, so that it can be split.
