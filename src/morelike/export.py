@@ -53,18 +53,7 @@ def write_augmented(
     """
     real = ShardStore(resized)
     known = filters.Known.of(real)
-    folders = folder_names(sorted(set(real.index["label"])))
-    parts, verdicts = [_real_rows(real.index, resized, folders)], [_filtered(pd.DataFrame(), "")]
-    for model in sorted(model for model, share in settings.mix.items() if share > 0):
-        store = _fitting_store(Path(synthetic) / model, real, known)
-        if len(store) == 0:
-            continue
-        index = _judged(store, known, settings)
-        verdicts.append(_filtered(index, model))
-        _refuse_too_many(verdicts[-1], model, len(store), settings.max_filtered_share)
-        parts.append(_synthetic_rows(_first_passing(index, settings.mix[model]), model, store.folder, folders))
-    table = pd.concat(parts, ignore_index=True)
-    filtered = pd.concat(verdicts, ignore_index=True)
+    table, filtered = _chosen(real, Path(synthetic), known, settings)
     with files.written_aside(out) as aside:
         table["sha256"] = list(_written(table, aside, workers))
         manifest = _in_order(table[MANIFEST])
@@ -75,6 +64,23 @@ def write_augmented(
         quarantined = pd.read_parquet(Path(validated) / "quarantine.parquet")["code"].value_counts().sort_index()
         files.write_text(aside / "README.md", card.text(manifest, filtered, quarantined.to_dict(), measured, described))
     return measured
+
+
+def _chosen(
+    real: ShardStore, synthetic: Path, known: filters.Known, settings: params.Export
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a row for every image to export, and one for every new image that a filter keeps out."""
+    folders = folder_names(sorted(set(real.index["label"])))
+    tables, filtered = [_real_rows(real, folders)], [_filtered(pd.DataFrame(), "")]
+    for model in sorted(model for model, share in settings.mix.items() if share > 0):
+        store = _fitting_store(synthetic / model, real, known)
+        if len(store) == 0:
+            continue
+        judged = _judged(store, known, settings)
+        filtered.append(_filtered(judged, model))
+        _refuse_too_many(filtered[-1], model, len(store), settings.max_filtered_share)
+        tables.append(_synthetic_rows(_first_passing(judged, settings.mix[model]), model, store.folder, folders))
+    return pd.concat(tables, ignore_index=True), pd.concat(filtered, ignore_index=True)
 
 
 def summary(table: pd.DataFrame, filtered: pd.DataFrame, known: filters.Known) -> dict:
@@ -169,11 +175,11 @@ def _first_passing(judged: pd.DataFrame, share: float) -> pd.DataFrame:
     return passing[passing.groupby("label").cumcount() < np.floor(wanted[passing.index])]
 
 
-def _real_rows(index: pd.DataFrame, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
-    names = [f"real_{row:06d}.png" for row in range(len(index))]
-    table = index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
-    table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(index)))
-    return _with_paths(table.assign(store=str(folder), mean_colour=None), names, folders)
+def _real_rows(real: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
+    names = [f"real_{row:06d}.png" for row in range(len(real))]
+    table = real.index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
+    table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(real)))
+    return _with_paths(table.assign(store=str(real.folder), mean_colour=None), names, folders)
 
 
 def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
