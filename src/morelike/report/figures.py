@@ -45,7 +45,8 @@ def differences(summary: dict) -> str:
     intervals = [pair["balanced_accuracy"] for pair in pairs]
     colours = [ACCENT] + [INK] * (len(pairs) - 1)
     figure = go.Figure(_dots(intervals, names, "difference", colours))
-    figure.add_vline(x=0, line={"color": INK, "dash": "dot", "width": 1})
+    figure.add_vline(x=0, line={"color": INK, "width": 1.5})
+    figure.update_xaxes(rangemode="tozero")
     return _finished(figure, "differences", len(pairs), "paired difference in balanced accuracy", "+.1%")
 
 
@@ -117,7 +118,7 @@ def _styled(figure: go.Figure, name: str, height_px: int, legend: bool) -> str:
         showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(gridcolor=FAINT, zeroline=False, automargin=True)
+    figure.update_xaxes(gridcolor=FAINT, zeroline=False, automargin=True, title_font_size=13)
     figure.update_yaxes(gridcolor=FAINT, zeroline=False, automargin=True)
     return figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, div_id=f"chart-{name}")
 

@@ -13,6 +13,7 @@ from morelike.report import figures, pictures, provenance
 
 TEMPLATE = "page.html.j2"
 MOST_ROWS = 200  # of a table of files
+SMALL_PX = 40  # images up to this side are enlarged, two classes beside each other
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,22 @@ def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, A
     quarantine = _table(inputs.validated / "quarantine.parquet")
     filtered = _table(inputs.augmented / "filtered.parquet")
     normalisation = _json(inputs.resized / "normalisation.json")
-    where = (inputs.resized, inputs.noisy, inputs.models, inputs.synthetic)
+    strips = pictures.class_strips(
+        inputs.resized, inputs.noisy, inputs.models, inputs.synthetic, settings.report.examples
+    )
+    counts = _counts(manifest)
     return {
         "plotly": Markup(figures.script()),
         "summary": summary,
         "charts": _verdict_charts(summary),
         "arm_name": figures.arm_name,
-        "strips": pictures.class_strips(*where, settings.report.examples),
+        "strips": strips,
+        "small": bool(normalisation) and max(normalisation["width_px"], normalisation["height_px"]) <= SMALL_PX,
+        "classes_not_shown": max(len(counts) - len(strips), 0) if strips else 0,
         "grids": pictures.newest_grids(inputs.models),
         "curves": _learning_curves(inputs.models),
         "restorations": _restorations(inputs.models),
-        "counts": _counts(manifest),
+        "counts": counts,
         "count_chart": Markup(figures.counts(_train_counts(manifest))) if manifest is not None else None,
         "audit": _json(inputs.validated / "summary.json"),
         "quarantine": _rows(quarantine, ["file", "label", "code", "detail"]),
@@ -104,13 +110,13 @@ def _verdict_charts(summary: dict | None) -> dict[str, Markup]:
 
 
 def _learning_curves(models: Path) -> dict[str, Markup]:
-    histories = {path.parent.name: pd.read_csv(path) for path in sorted(models.glob("*/history.csv"))}
+    histories = {path.parent.name: pd.read_csv(path) for path in sorted(models.glob("[!.]*/history.csv"))}
     return {model: Markup(figures.learning_curves(model, history)) for model, history in histories.items()}
 
 
 def _restorations(models: Path) -> dict[str, dict]:
     """Return restoration.json of the models that restore noisy images."""
-    tables = {path.parent.name: files.read_json(path) for path in sorted(models.glob("*/restoration.json"))}
+    tables = {path.parent.name: files.read_json(path) for path in sorted(models.glob("[!.]*/restoration.json"))}
     return {model: table for model, table in tables.items() if all("psnr_before_db" in of for of in table.values())}
 
 

@@ -65,7 +65,7 @@ def data_address(png: bytes) -> str:
 def newest_grids(models: Path) -> list[tuple[str, str]]:
     """Return the last grid of each kind of each model: (title, ``data:`` address)."""
     grids = {}
-    for path in sorted(models.glob("*/grids/*.png")):
+    for path in sorted(models.glob("[!.]*/grids/*.png")):
         grids[f"{path.parts[-3]}: {path.stem.rpartition('-')[0] or path.stem}"] = path
     return [(title, data_address(path.read_bytes())) for title, path in grids.items()]
 
@@ -109,4 +109,4 @@ def _store(folder: Path) -> shards.ShardStore | None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return sorted(path for path in folder.glob("[!.]*") if path.is_dir()) if folder.is_dir() else []

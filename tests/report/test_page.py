@@ -1,0 +1,228 @@
+"""The page: verdict first, every section, nothing loaded from outside, every name escaped, any piece missing."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from morelike import files, params, pixels, shards
+from morelike.evaluate import verdict
+from morelike.evaluate.ladder import ARMS
+from morelike.report import page, pictures, provenance
+
+EVIL = "<script>document.title='taken'</script>"
+QUOTED = '"quo\'ted" & <b>bold</b>'
+CLASSES = [EVIL, QUOTED, "plain"]
+SECTIONS = ["ladder", "images", "training", "counts", "left-out", "validation", "origin"]
+SETTINGS = params.load(Path(__file__).parents[2] / "params.yaml")
+
+
+def inputs(root: Path) -> page.Inputs:
+    names = {
+        name: root / "data" / name for name in ("validated", "resized", "noisy", "models", "synthetic", "augmented")
+    }
+    return page.Inputs(**names, evaluation=root / "reports/evaluation", metrics=root / "reports/metrics")
+
+
+def write_store(folder: Path, index: dict) -> None:
+    random, count = np.random.default_rng(0), len(index["label"])
+    writer = shards.ShardWriter(folder, 9, 7, 3)
+    writer.append(random.integers(0, 256, (count, 9, 7, 3)).astype(np.uint8))
+    writer.close(pd.DataFrame(index))
+
+
+def write_summary(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    targets = np.repeat([0, 1, 2], 20)
+    predicted = random.integers(0, 3, (len(ARMS), 3, 60))
+    judged = verdict.Judged(list(ARMS), CLASSES, predicted, targets, np.array([4, 9, 9]), 12)
+    summary = verdict.summarise(judged, SETTINGS.evaluate, 0)
+    summary |= {"seeds": 3, "steps": 5, "confidence": 0.95, "test_images": 60, "fidelity": None}
+    files.write_json(folder / "summary.json", summary)
+
+
+@pytest.fixture
+def full(tmp_path) -> page.Inputs:
+    where = inputs(tmp_path)
+    labels, splits = CLASSES * 4, ["train"] * 6 + ["val"] * 6
+    write_store(where.resized, {"label": labels, "split": splits})
+    checks = {"float_view": {"min": 0.0, "max": 1.0}}
+    about = {"width_px": 7, "height_px": 9, "color": "rgb", "checks": checks}
+    files.write_json(where.resized / "normalisation.json", about)
+    write_store(where.noisy, {"label": labels, "split": splits, "recipe": ["gaussian"] * 12})
+    for model in ("vae", "dae"):
+        folder = where.models / model
+        write_store(folder / "examples", {"row": range(6, 12), "label": labels[6:]})
+        pd.DataFrame({"images": [1, 2], "train_loss": [2.0, 1.0], "val_loss": [3.0, 2.0]}).to_csv(
+            folder / "history.csv"
+        )
+        (folder / "grids").mkdir()
+        (folder / "grids" / "samples-000000002.png").write_bytes(pixels.encode_png(np.zeros((4, 4, 1), np.uint8)))
+        write_store(where.synthetic / model, {"label": CLASSES, "nearest_row": [0, 1, 2]})
+    restored = {"psnr_before_db": 11.25, "psnr_after_db": 22.5, "ssim_before": 0.25, "ssim_after": 0.75, "images": 6}
+    files.write_json(where.models / "dae" / "restoration.json", {"gaussian": restored})
+    where.validated.mkdir()
+    bad = [{"file": f"{EVIL}.png", "label": EVIL, "code": "truncated", "detail": QUOTED}]
+    pd.DataFrame(bad).to_parquet(where.validated / "quarantine.parquet")
+    audit = {"files": 13, "accepted": 12, "quarantined_by_code": {"truncated": 1}, "splits": {"train": 6, "val": 6}}
+    files.write_json(where.validated / "summary.json", audit)
+    result = {"rule": "std is above 0", "success": False, "result": {"unexpected_count": 1}, "files": [QUOTED]}
+    files.write_json(where.validated / "expectations.json", {"success": False, "results": [result]})
+    where.augmented.mkdir()
+    rows = [("train", k, s) for k in CLASSES for s in (False, True)] + [("test", k, False) for k in CLASSES]
+    manifest = pd.DataFrame(rows, columns=["split", "label", "synthetic"])
+    manifest.to_parquet(where.augmented / "manifest.parquet")
+    pd.DataFrame([{"generator": "dae", "reason": "blank"}]).to_parquet(where.augmented / "filtered.parquet")
+    write_summary(where.evaluation)
+    files.write_json(where.metrics / "evaluate.json", {"verdict": "does not help", "chance": 1 / 3})
+    lock = "stages:\n  resize:\n    outs:\n    - {path: data/resized, md5: abc123.dir, size: 5, nfiles: 2}\n"
+    (tmp_path / "dvc.lock").write_text(lock)
+    return where
+
+
+def written(where: page.Inputs, root: Path) -> tuple[Path, str]:
+    out = root / "reports" / "index.html"
+    page.write(where, SETTINGS, root, out)
+    return out, out.read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Collect tags with attributes, and the text outside scripts and styles."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags, self.text, self._silent = [], "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._silent = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._silent = False
+
+    def handle_data(self, data):
+        self.text += "" if self._silent else data
+
+
+def test_the_verdict_comes_first_and_every_section_is_there(full, tmp_path):
+    outline = Outline(written(full, tmp_path)[1])
+    summary = files.read_json(full.evaluation / "summary.json")
+    order = [of["id"] for tag, of in outline.tags if "id" in of and tag in ("h1", "section")]
+    assert order == ["verdict", *SECTIONS]
+    assert outline.text.index(summary["sentence"]) < outline.text.index("The numbers behind the verdict")
+    for piece in ("11.25", "22.50", "truncated", "blank", "std is above 0", "abc123.dir", "evaluate.confidence"):
+        assert piece in outline.text
+
+
+def test_nothing_is_loaded_from_outside(full, tmp_path):
+    outline = Outline(written(full, tmp_path)[1])
+    for tag, attributes in outline.tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), (tag, name)
+    assert sum(tag == "script" and "src" in of for tag, of in outline.tags) == 0
+    assert not re.search(
+        r"@import|url\(\s*['\"]?(https?:)?//", "".join(re.findall(r"<style>.*?</style>", page_text(full), re.S))
+    )
+
+
+def page_text(where: page.Inputs) -> str:
+    return page.render(page.gathered(where, SETTINGS, where.validated.parents[1]))
+
+
+def test_names_of_classes_and_files_are_escaped(full, tmp_path):
+    text = written(full, tmp_path)[1]
+    assert EVIL not in text
+    assert "<b>bold</b>" not in text
+    shown = Outline(text).text
+    assert f"{EVIL}.png" in shown
+    assert QUOTED in shown
+
+
+def test_plotly_is_inlined_once(full):
+    assert page_text(full).count("plotly.js v") == 1
+
+
+@pytest.mark.parametrize(
+    "gone", ["validated", "resized", "noisy", "models", "synthetic", "augmented", "evaluation", "metrics"]
+)
+def test_any_piece_may_be_missing(full, gone):
+    shutil.rmtree(getattr(full, gone))
+    order = [of["id"] for tag, of in Outline(page_text(full)).tags if tag == "section"]
+    assert order == SECTIONS
+
+
+def test_with_nothing_there_or_one_class_it_says_not_measured(tmp_path):
+    where = inputs(tmp_path)
+    assert "Not measured" in Outline(page_text(where)).text
+    sentence = "Not measured: one class, and a classifier needs two."
+    summary = {"verdict": "not measured: one class, and a classifier needs two", "sentence": sentence, "arms": {}}
+    files.write_json(where.evaluation / "summary.json", summary | {"fidelity": None})
+    assert sentence in Outline(page_text(where)).text
+
+
+def test_half_written_folders_are_not_shown(full):
+    (full.models / "dae").rename(full.models / ".dae.new.1.partial")
+    assert ".partial" not in Outline(page_text(full)).text
+
+
+def test_each_restoration_stands_under_its_own_image(full):
+    strips = pictures.class_strips(full.resized, full.noisy, full.models, full.synthetic, examples=2)["plain"]
+    assert [strip.what for strip in strips] == [
+        *("real", "noisy", "denoised (dae)", "reconstructed (vae)"),
+        *("synthetic (dae)", "nearest real train", "synthetic (vae)", "nearest real train"),
+    ]
+    real = shards.ShardStore(full.resized)
+    assert strips[0] == pictures.strip("real", real.read([8, 11]))
+    assert strips[5] == pictures.strip("nearest real train", real.read([2]))
+
+
+def test_the_commit_and_whether_it_is_dirty_are_those_of_git(tmp_path):
+    assert provenance.commit(tmp_path) is None
+    run = ["git", "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    (tmp_path / "file").write_text("one")
+    (tmp_path / "dvc.lock").write_text("one")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*run, *command], cwd=tmp_path, check=True)
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=tmp_path, text=True).strip()
+    (tmp_path / "dvc.lock").write_text("two")
+    assert provenance.commit(tmp_path) == {"hash": head, "dirty": False}
+    (tmp_path / "file").write_text("two")
+    assert provenance.commit(tmp_path) == {"hash": head, "dirty": True}
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on this machine")
+def test_a_real_browser_without_network_draws_every_chart_and_runs_no_name(full, tmp_path):
+    out, text = written(full, tmp_path)
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+        "--disable-sync --no-first-run --enable-logging=stderr --virtual-time-budget=10000 --dump-dom"
+    )
+    command = [
+        BROWSER,
+        *flags.split(),
+        f"--user-data-dir={tmp_path / 'browser'}",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ]
+    done = subprocess.run([*command, out.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    charts = set(re.findall(r'id="(chart-[\w-]+)"', text))
+    assert charts == {
+        "chart-forest",
+        "chart-differences",
+        "chart-recalls",
+        "chart-counts",
+        "chart-curves-dae",
+        "chart-curves-vae",
+    }
+    drawn = re.split(r'(?=id="chart-)', done.stdout.partition("<body>")[2])[1:]
+    assert {re.match(r'id="(chart-[\w-]+)"', part)[1] for part in drawn if '<svg class="main-svg"' in part} == charts
+    assert "<title>taken</title>" not in done.stdout
+    assert "CONSOLE" not in done.stderr, done.stderr
