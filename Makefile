@@ -21,7 +21,7 @@ help: ## this list
 
 repro: $(READY) ## the whole pipeline, only what changed; RAW=some/folder takes your images instead of the digits
 ifdef RAW
-	@$(PY) -c 'import sys; from flows import pipeline; print("params.yaml: data.raw is", pipeline.use_images(sys.argv[1]))' "$(RAW)"
+	@$(PY) -m flows.pipeline use-images "$(RAW)"
 endif
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(PY) -m dvc config --local core.no_scm true
 	$(PY) -m dvc repro
@@ -53,7 +53,7 @@ bench: $(READY) ## side-by-side runs against peers, of minutes to hours
 	done
 
 clean: $(READY) ## remove what the stages wrote; DVC's store (.dvc/cache), .venv and your images stay
-	@$(PY) -c 'from flows import pipeline; [print("removed", path) for path in pipeline.remove_outs()]'
+	@$(PY) -m flows.pipeline remove-outs
 	rm -rf .morelike .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 
 requirements: $(READY) ## compile requirements.txt from pyproject.toml again; pins that still fit stay
@@ -64,9 +64,10 @@ requirements: $(READY) ## compile requirements.txt from pyproject.toml again; pi
 	rm requirements.txt.bak
 
 $(READY): requirements.txt pyproject.toml
-	@set -e; found=; for python in $(PYTHONS); do \
-	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$python"; break; fi; \
-	done; \
+	@set -e; found=; for newest in 13 99; do for python in $(PYTHONS); do \
+	  fits="import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$newest))"; \
+	  if test -z "$$found" && "$$python" -c "$$fits" 2>/dev/null; then found="$$python"; fi; \
+	done; done; \
 	test -n "$$found" || { \
 	  echo "morelike needs Python 3.11 or newer; looked for: $(PYTHONS)." >&2; \
 	  echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }; \

@@ -1,7 +1,12 @@
-"""What DVC knows of the pipeline: its stages in order, what they write, and its settings."""
+"""What DVC knows of the pipeline: its stages in order, what they write, and where its images are.
 
+``python -m flows.pipeline use-images FOLDER`` and ``python -m flows.pipeline remove-outs`` are what ``make`` calls.
+"""
+
+import argparse
 import os
 import shutil
+import sys
 from pathlib import Path
 
 
@@ -57,3 +62,24 @@ def remove_outs(root: Path | str = ".") -> list[Path]:
     for path in there:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return there
+
+
+def main() -> None:
+    """Do what the command line asks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("use-images").add_argument("raw")
+    commands.add_parser("remove-outs")
+    arguments = parser.parse_args()
+    if arguments.command == "remove-outs":
+        for path in remove_outs():
+            print(f"removed {path}")
+        return
+    try:
+        print(f"params.yaml: data.raw is now {use_images(arguments.raw)}")
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
