@@ -73,6 +73,8 @@ def test_more_true_images_of_a_rare_class_do_not_harm(tmp_path):
     predictions = pd.read_parquet(tmp_path / "evaluation" / "predictions.parquet")
     assert set(predictions["path"].str.split("/").str[0]) == {"test"}
     assert predictions.groupby(["arm", "seed"]).size().tolist() == [180] * 15
+    arms = pd.read_csv(tmp_path / "evaluation" / "arms.csv").groupby("arm")["balanced_accuracy"].mean()
+    assert arms["synthetic"] == pytest.approx(metrics["balanced_accuracy/synthetic"])
 
 
 @pytest.mark.usefixtures("one_process")

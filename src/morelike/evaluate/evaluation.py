@@ -18,8 +18,9 @@ def evaluate(augmented: Path, out: Path, settings: params.Evaluate, augment: par
     """Measure whether the synthetic images of ``augmented`` help a classifier, and write ``out`` whole.
 
     ``out`` gets ``summary.json`` and, where classifiers could be trained, ``predictions.parquet`` (arm, seed,
-    path, label, predicted) and ``recalls.parquet`` (arm, seed, label, images, recall). Memory does not grow
-    with the number of images: they are unpacked into a temporary folder and read in batches.
+    path, label, predicted), ``recalls.parquet`` (arm, seed, label, images, recall) and ``arms.csv`` (arm, seed,
+    balanced_accuracy), for ``dvc plots``. Memory does not grow with the number of images: they are unpacked into
+    a temporary folder and read in batches.
 
     Returns:
         The flat figures for ``dvc metrics show``; ``verdict`` is ``helps``, ``does not help``, ``harms`` or
@@ -134,4 +135,7 @@ def _write_tables(out: Path, judged: verdict.Judged, store: shards.ShardStore) -
     predictions.to_parquet(out / "predictions.parquet")
     correct = predictions.assign(recall=predictions["label"] == predictions["predicted"])
     by_class = correct.groupby(["arm", "seed", "label"], sort=False)["recall"].agg(["size", "mean"]).reset_index()
-    by_class.rename(columns={"size": "images", "mean": "recall"}).to_parquet(out / "recalls.parquet")
+    by_class = by_class.rename(columns={"size": "images", "mean": "recall"})
+    by_class.to_parquet(out / "recalls.parquet")
+    by_arm = by_class.groupby(["arm", "seed"], sort=False)["recall"].mean().rename("balanced_accuracy")
+    by_arm.reset_index().to_csv(out / "arms.csv", index=False, lineterminator="\n")
