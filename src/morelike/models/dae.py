@@ -45,7 +45,8 @@ class Model(GenerativeModel):
         self.kind = nn.Embedding(2, dims)
         self.time = nn.Sequential(nn.Linear(dims, dims), nn.SiLU(), nn.Linear(dims, dims))
         grid = -(-max(form.height, form.width) // self.patch)
-        self.unet = UNet(form.channels * self.patch**2, settings["width"], grid, dims, settings["dropout"])
+        inner = UNet(settings["width"], grid, dims, settings["dropout"])
+        self.network = FineLevel(form.channels, settings["width"], self.patch, dims, inner)
 
     def denoise(self, noisy: Tensor, sigma: Tensor, labels: Tensor, kind: int | Tensor = GAUSSIAN) -> Tensor:
         """Return D(x; σ, y), the expectation of the clean image.
@@ -62,9 +63,8 @@ class Model(GenerativeModel):
         kinds = torch.as_tensor(kind, device=labels.device).expand(len(labels))
         features = fourier_features(sigma.log() / 4, self.embed.embedding_dim)
         condition = F.silu(self.time(features) + self.embed(labels) + self.kind(kinds))
-        x = pad_to_multiple(noisy / total, self.patch * self.unet.multiple)
-        h = F.pixel_shuffle(self.unet(F.pixel_unshuffle(x, self.patch), condition), self.patch).float()
-        h = crop(h, self.form.height, self.form.width)
+        x = pad_to_multiple(noisy / total, self.patch * self.network.inner.multiple)
+        h = crop(self.network(x, condition).float(), self.form.height, self.form.width)
         return (data / total).square() * noisy + s * data / total * h
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -111,17 +111,43 @@ class Model(GenerativeModel):
         return (x + 1) / 2
 
 
+class FineLevel(nn.Module):
+    """One thin level at full resolution around a U-Net that works on patches folded into channels.
+
+    Folding (space-to-depth) makes large images affordable; the thin level carries what is finer than a patch,
+    which the folded channels are too few for: without it, samples keep coloured noise.
+    """
+
+    def __init__(self, channels_io: int, width: int, patch: int, condition_dims: int, inner: "UNet"):
+        super().__init__()
+        self.patch, self.inner = patch, inner
+        thin = max(8, width // patch)
+        self.first = nn.Conv2d(channels_io, thin, 3, padding=1)
+        self.before = ResidualBlock(thin, thin, condition_dims)
+        self.fold, self.unfold = nn.Conv2d(thin * patch**2, width, 1), nn.Conv2d(width, thin * patch**2, 1)
+        self.after = ResidualBlock(2 * thin, thin, condition_dims)
+        self.out = nn.Sequential(norm(thin), nn.SiLU(), nn.Conv2d(thin, channels_io, 3, padding=1))
+        nn.init.zeros_(self.out[-1].weight)
+        nn.init.zeros_(self.out[-1].bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Map N×C×H×W and N×D to N×C×H×W; sides must be multiples of ``patch`` times the U-Net's ``multiple``."""
+        fine = self.before(self.first(x), condition)
+        coarse = self.inner(self.fold(F.pixel_unshuffle(fine, self.patch)), condition)
+        back = F.pixel_shuffle(self.unfold(coarse), self.patch)
+        return self.out(self.after(torch.cat([fine, back], 1), condition))
+
+
 class UNet(nn.Module):
     """Residual U-Net (Ronneberger et al. 2015; blocks of Dhariwal and Nichol 2021), attention at the coarsest grid."""
 
-    def __init__(self, channels_io: int, width: int, grid: int, condition_dims: int, dropout: float):
+    def __init__(self, width: int, grid: int, condition_dims: int, dropout: float):
         super().__init__()
         levels = 1
         while grid / 2 ** (levels - 1) > SMALLEST_GRID:
             levels += 1
         self.multiple = 2 ** (levels - 1)
         channels = [width * min(2**level, 4) for level in range(levels)]
-        self.stem = nn.Conv2d(channels_io, width, 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         skips, now = [width], width
         for level, wide in enumerate(channels):
@@ -145,13 +171,9 @@ class UNet(nn.Module):
                 now = wide
             if level:
                 self.up.append(nn.Conv2d(now, now, 3, padding=1))
-        self.out = nn.Sequential(norm(now), nn.SiLU(), nn.Conv2d(now, channels_io, 3, padding=1))
-        nn.init.zeros_(self.out[-1].weight)
-        nn.init.zeros_(self.out[-1].bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Map N×C×H×W and N×D to N×C×H×W; sides must be multiples of ``multiple``."""
-        x = self.stem(x)
         skips = [x]
         for layer in self.down:
             x = layer(x, condition) if isinstance(layer, ResidualBlock) else layer(x)
@@ -163,15 +185,15 @@ class UNet(nn.Module):
                 x = layer(torch.cat([x, skips.pop()], 1), condition)
             else:
                 x = layer(F.interpolate(x, scale_factor=2, mode="nearest"))
-        return self.out(x)
+        return x
 
 
 def patch_px(setting: int | str, form: Form) -> int:
-    """Return the side of the patches that the stem folds into channels; auto: 1 to 32 pixels, 2 to 64, 4 above."""
+    """Return the side of the patches that the stem folds into channels; auto: 1 to 16 pixels, 2 to 32, 4 above."""
     if setting != "auto":
         return int(setting)
     side = max(form.height, form.width)
-    return 1 if side <= 32 else 2 if side <= 64 else 4
+    return 1 if side <= 16 else 2 if side <= 32 else 4
 
 
 def root_mean_square(x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
         self.conv_2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.affine = nn.Linear(condition_dims, 2 * channels)
         self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout2d(dropout)  # whole channels: cheap to draw, and as good a brake
         nn.init.zeros_(self.conv_2.weight)
         nn.init.zeros_(self.conv_2.bias)
 

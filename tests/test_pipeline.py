@@ -1,0 +1,181 @@
+"""The whole pipeline, run once by DVC on a few digits; then what must be true of what it left."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests import dvc_deps, tiny_project
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project after one ``dvc repro``."""
+    folder = tiny_project.make(tmp_path_factory.mktemp("project"))
+    tiny_project.dvc(folder, "repro")
+    return folder
+
+
+@pytest.fixture
+def untouched(project):
+    """The same, with everything that a test changed in it put back afterwards."""
+    texts = {path: path.read_bytes() for path in [project / "params.yaml", *(project / "src").rglob("*.py")]}
+    yield project
+    for path, text in texts.items():
+        if path.read_bytes() != text:
+            path.write_bytes(text)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file under ``folder``, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def changed_stages(project: Path) -> set[str]:
+    """Return the stages that DVC would run again because of their own inputs."""
+    return set(json.loads(tiny_project.dvc(project, "status", "--json")))
+
+
+def test_a_second_repro_does_nothing(project):
+    assert changed_stages(project) == set()
+    assert "Running stage" not in tiny_project.dvc(project, "repro")
+
+
+def test_nothing_half_written_is_left(project):
+    assert not [path for path in project.rglob("*.partial") if ".dvc" not in path.parts]
+
+
+def test_git_sees_nothing_of_what_the_stages_wrote_but_the_lock(project):
+    assert tiny_project.git(project, "status", "--porcelain").split() == ["??", "dvc.lock"]
+
+
+def test_metrics_plots_and_experiments_have_something_to_show(project):
+    metrics = json.loads(tiny_project.dvc(project, "metrics", "show", "--json"))[""]["data"]
+    assert {Path(path).stem for path in metrics} >= {
+        "validate",
+        "corrupt",
+        "train-vae",
+        "train-dae",
+        "export",
+        "evaluate",
+    }
+    plots = tiny_project.dvc(project, "plots", "show", "--json", "--out", "plots")
+    assert "history.csv" in plots
+    shown = tiny_project.dvc(project, "exp", "show", "--csv")
+    assert "models.vae.learning_rate" in shown
+
+
+def test_image_folder_reads_every_split_with_the_same_classes(project):
+    from torchvision.datasets import ImageFolder
+
+    splits = {split: ImageFolder(str(project / "data/augmented" / split)) for split in ("train", "val", "test")}
+    assert len({tuple(split.classes) for split in splits.values()}) == 1
+    manifest = pd.read_parquet(project / "data/augmented/manifest.parquet")
+    assert {name: len(split) for name, split in splits.items()} == manifest["split"].value_counts().to_dict()
+
+
+def test_hugging_face_datasets_reads_it_with_labels_and_synthetic_images_in_train_alone(project, tmp_path):
+    import datasets
+
+    data_dir = str(project / "data/augmented")
+    loaded = datasets.load_dataset("imagefolder", data_dir=data_dir, cache_dir=str(tmp_path))
+    manifest = pd.read_parquet(project / "data/augmented/manifest.parquet")
+    counts = {str(split): len(rows) for split, rows in loaded.items()}
+    assert sum(counts.values()) == len(manifest)
+    assert sum(loaded["train"]["synthetic"]) == manifest["synthetic"].sum() > 0
+    assert {split: sum(rows["synthetic"]) for split, rows in loaded.items() if str(split) != "train"} in (
+        {"validation": 0, "test": 0},
+        {"val": 0, "test": 0},
+    )
+
+
+@pytest.mark.parametrize("model", ["vae", "dae"])
+def test_a_setting_of_a_model_reruns_the_training_of_that_model_alone(untouched, model):
+    tiny_project.edit_params(untouched, {"models": {model: {"learning_rate": 0.0123}}})
+    assert changed_stages(untouched) == {f"train@{model}"}
+
+
+def test_a_setting_of_the_synthesis_of_one_model_trains_nothing(untouched):
+    tiny_project.edit_params(untouched, {"synthesize": {"vae": {"temperature": 0.77}}})
+    assert changed_stages(untouched) == {"synthesize@vae"}
+
+
+@pytest.mark.parametrize("module", ["noise.py", "models/dae.py", "evaluate/verdict.py", "shards.py"])
+def test_an_edited_library_module_reruns_the_stages_that_reach_it_and_no_others(untouched, module):
+    path = untouched / dvc_deps.SOURCE / module
+    path.write_text(path.read_text() + "\n# an edit\n")
+    reached = set()
+    for name, stage in dvc_deps.load(untouched / "dvc.yaml").items():
+        for model in stage.get("matrix", {}).get("model", [""]):
+            deps = [dep.replace("${item.model}", model) for dep in stage["deps"]]
+            if dvc_deps.SOURCE + module in deps:
+                reached.add(f"{name}@{model}" if model else name)
+    assert reached
+    assert changed_stages(untouched) == reached
+
+
+@pytest.mark.parametrize(
+    ("stage", "out"),
+    [
+        ("resize", "data/resized"),
+        ("corrupt", "data/noisy"),
+        ("train@vae", "data/models/vae"),
+        ("export", "data/augmented"),
+    ],
+)
+def test_a_stage_killed_while_it_writes_leaves_nothing_that_looks_whole_and_ends_the_same_next_time(
+    project, stage, out
+):
+    before = hashes(project / out)
+    kill_while_writing(project, stage, project / out)
+    assert not (project / out).exists()
+    tiny_project.dvc(project, "repro", "--single-item", "--force", stage)
+    assert hashes(project / out) == before
+    assert changed_stages(project) == set()
+    assert not list((project / out).parent.glob(".*.partial"))
+
+
+def test_an_interrupted_stage_ends_in_one_line_and_the_next_repro_mends_it(project):
+    before = hashes(project / "data/noisy")
+    said = kill_while_writing(project, "corrupt", project / "data/noisy", signal.SIGINT)
+    assert "Traceback" not in said
+    assert not (project / "data/noisy").exists()
+    tiny_project.dvc(project, "repro", "--single-item", "--force", "corrupt")
+    assert hashes(project / "data/noisy") == before
+
+
+def test_another_copy_of_the_project_makes_the_same_dataset_byte_for_byte(project, tmp_path_factory):
+    other = tiny_project.make(tmp_path_factory.mktemp("another-place"))
+    tiny_project.dvc(other, "repro", "export")
+    assert hashes(other / "data/augmented") == hashes(project / "data/augmented")
+
+
+def kill_while_writing(project: Path, stage: str, out: Path, number: int = signal.SIGKILL) -> str:
+    """Force a stage and send ``number`` to all its processes once its output is half written; return what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "--no-run-cache", stage],
+        cwd=project,
+        env=tiny_project.environment(project),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and not list(out.parent.glob(f".{out.name}.*.partial")):
+        time.sleep(0.002)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode != 0, f"{stage} ended before it could be stopped"
+    return said
