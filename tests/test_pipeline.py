@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests import dvc_deps, tiny_project
@@ -177,5 +178,14 @@ def kill_while_writing(project: Path, stage: str, out: Path, number: int = signa
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
     said = process.communicate(timeout=60)[0]
+    wait_for_the_dead(out)
     assert process.returncode != 0, f"{stage} ended before it could be stopped"
     return said
+
+
+def wait_for_the_dead(out: Path) -> None:
+    """Wait until the system has buried the processes that were writing: until then their ids look alive."""
+    for orphan in out.parent.glob(f".{out.name}.*.partial"):
+        end = time.monotonic() + 60
+        while psutil.pid_exists(int(orphan.name.split(".")[-2])) and time.monotonic() < end:
+            time.sleep(0.1)
