@@ -21,13 +21,10 @@ def test_every_stage_depends_on_its_own_file(name):
 def test_a_missing_and_a_needless_entry_are_both_found_and_mended(tmp_path):
     copy = tmp_path / "dvc.yaml"
     copy.write_text((dvc_deps.ROOT / "dvc.yaml").read_text())
-    dvc_deps.rewrite(copy)
-    right = copy.read_text()
-    assert "src/morelike/edge.py" in right
-    copy.write_text(right.replace("src/morelike/edge.py", "src/morelike/never.py"))
+    copy.write_text(copy.read_text().replace("src/morelike/edge.py", "src/morelike/never.py"))
     assert set(dvc_deps.differences(copy)) == set(STAGES)
     dvc_deps.rewrite(copy)
-    assert copy.read_text() == right
+    assert dvc_deps.load(copy) == dvc_deps.load(dvc_deps.ROOT / "dvc.yaml")
 
 
 def test_rewriting_touches_nothing_but_the_library_entries(tmp_path):

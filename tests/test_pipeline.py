@@ -44,12 +44,12 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def changed_stages(project: Path) -> set[str]:
-    """Return the stages that DVC would run again because of their own inputs."""
-    return set(json.loads(tiny_project.dvc(project, "status", "--json")))
+    """Return the stages that DVC would run again because of their own inputs, but for the page of all settings."""
+    return set(json.loads(tiny_project.dvc(project, "status", "--json"))) - {"report"}
 
 
 def test_a_second_repro_does_nothing(project):
-    assert changed_stages(project) == set()
+    assert json.loads(tiny_project.dvc(project, "status", "--json")) == {}
     assert "Running stage" not in tiny_project.dvc(project, "repro")
 
 
@@ -122,8 +122,8 @@ def test_an_edited_library_module_reruns_the_stages_that_reach_it_and_no_others(
             deps = [dep.replace("${item.model}", model) for dep in stage["deps"]]
             if dvc_deps.SOURCE + module in deps:
                 reached.add(f"{name}@{model}" if model else name)
-    assert reached
-    assert changed_stages(untouched) == reached
+    assert reached - {"report"}
+    assert changed_stages(untouched) == reached - {"report"}
 
 
 @pytest.mark.parametrize(
