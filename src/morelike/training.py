@@ -103,7 +103,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         terms = self.model(batch)
-        self.fabric.backward(terms["loss"])
+        self.fabric.backward(terms["loss"] / self.average.loss_scale)
         norm = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=self.common.grad_clip_norm, error_if_nonfinite=False
         )

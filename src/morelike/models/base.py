@@ -57,10 +57,12 @@ class GenerativeModel(nn.Module, ABC):
 
     Attributes:
         restores: what :meth:`restore` starts from: the ``stored`` images or their ``noisy`` twins.
+        loss_scale: what the loss is divided by for its gradient, so that one ``grad_clip_norm`` fits all models.
         example_settings: a section of ``synthesize`` for the sample grids drawn while training.
     """
 
     restores: Literal["stored", "noisy"]
+    loss_scale: float = 1.0
     example_settings: ClassVar[dict]
 
     def __init__(self, form: Form):

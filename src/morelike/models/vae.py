@@ -28,6 +28,7 @@ class Model(GenerativeModel):
     def __init__(self, form: Form, settings: dict):
         super().__init__(form)
         self.settings = settings
+        self.loss_scale = float(form.height * form.width * form.channels)  # the loss is a sum over pixels
         width, latent = settings["width"], settings["latent_dims"]
         self.halvings = max(1, math.ceil(math.log2(max(form.height, form.width) / SMALLEST_GRID)))
         self.multiple = 2**self.halvings
