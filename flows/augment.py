@@ -1,5 +1,6 @@
 """The pipeline under Prefect: one task per DVC stage, in DVC's order. Run ``python -m flows.augment``."""
 
+import signal
 import sys
 
 from dvc.exceptions import DvcException
@@ -41,8 +42,12 @@ def augment(raw: str | None = None) -> State:
 
 
 def main() -> None:
-    """Run the flow; end with the failed stage's message and exit code 1."""
-    state = augment(return_state=True)
+    """Run the flow; end with the failed stage's message and exit code 1. A signal ends it, and all that it started."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # an exit stops Prefect's own server
+    try:
+        state = augment(return_state=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
     if not state.is_completed():
         sys.exit(state.message)
 

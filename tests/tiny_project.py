@@ -64,7 +64,7 @@ def dvc(folder: Path, *arguments: str, check: bool = True) -> str:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment in which the copy's own library comes first."""
-    return os.environ | {"PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | {"PYTHONPATH": str(folder / "src")}
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The three commands of the README: server, worker, deploy; then a scheduled run that completes."""
+"""The commands of the README for Prefect, as processes: a scheduled run completes, an interrupted one leaves nothing."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,3 +87,22 @@ def test_a_scheduled_run_completes_after_the_three_commands_of_the_readme(tmp_pa
             run = wait_until(lambda: finished_by_schedule(api), 240, "finished run", worker)[0]
     assert run["state_type"] == "COMPLETED", f"{run['state']['message']}\n{worker.read_text()[-3000:]}"
     assert (checkout / "second").read_text() == "1\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_flow_its_stage_and_its_own_server(tmp_path, dvc_project, number, code):
+    dvc_project("stages:\n  slow: {cmd: echo ready; exec sleep 300}\n")
+    env = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-u", "-m", "flows.augment"]
+    flow = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    started, said = [], []
+    for line in flow.stdout:
+        said.append(line)
+        if line.rstrip().endswith(" - ready"):
+            started = psutil.Process(flow.pid).children(recursive=True)
+            flow.send_signal(number)
+    assert flow.wait(60) == code
+    assert len(started) >= 3, "the server, DVC and the stage"
+    assert not psutil.wait_procs(started, timeout=20)[1]
+    assert "Traceback" not in "".join(said)
