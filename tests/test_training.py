@@ -151,7 +151,7 @@ def test_a_saved_model_is_the_same_when_loaded_and_a_damaged_one_is_refused(tmp_
     from morelike.errors import ModelError
 
     model = dae.Model(Form(8, 8, 1, ("a", "b")), DAE).eval()
-    checkpoint.save(tmp_path, "dae", model, model.state_dict())
+    checkpoint.save(tmp_path, "dae", model)
     loaded = checkpoint.load(tmp_path)
     assert loaded.form == model.form
     for key, value in model.state_dict().items():

@@ -56,6 +56,11 @@ class Batches:
             part = rows[start : start + self.settings.batch_size]
             yield self._batch(part, derived_seed(self.seed, "val", self.purpose, start), 0)
 
+    def stored(self) -> Iterator[Batch]:
+        """Yield the train split in order, as it is stored."""
+        for start in range(0, len(self.train_rows), self.settings.batch_size):
+            yield self.of_rows(self.train_rows[start : start + self.settings.batch_size])
+
     def of_rows(self, rows: np.ndarray) -> Batch:
         """Return the batch of these rows, not augmented."""
         return self._batch(rows, derived_seed(self.seed, "rows", self.purpose), 0)

@@ -5,22 +5,21 @@ import hashlib
 from pathlib import Path
 
 import safetensors.torch
-from torch import Tensor
 
 from morelike import files
 from morelike.errors import ModelError
 from morelike.models.base import Form, GenerativeModel, create
 
 
-def save(folder: Path, name: str, model: GenerativeModel, weights: dict[str, Tensor]) -> None:
+def save(folder: Path, name: str, model: GenerativeModel) -> None:
     """Write weights and config of ``model`` into ``folder``; the config holds the checksum of the weights."""
-    plain = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+    plain = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     safetensors.torch.save_file(plain, folder / "model.safetensors")
     config = {
         "model": name,
         "form": dataclasses.asdict(model.form),
         "settings": model.settings,
-        "parameters": sum(value.numel() for value in plain.values()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "sha256": checksum(folder),
     }
     files.write_json(folder / "config.json", config)

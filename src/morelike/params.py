@@ -189,7 +189,7 @@ class Models(Section):
 class SynthesizeVae(Section):
     """How the VAE makes images."""
 
-    method: Literal["prior"]
+    method: Literal["aggregate", "prior"]
     temperature: Positive
 
 

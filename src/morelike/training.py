@@ -59,8 +59,11 @@ def train(
     )
     with Loggers(out, live) as loggers:
         run.to_the_end(loggers)
-    checkpoint.save(out, name, run.average, run.best_weights)
-    run.average.load_state_dict(run.best_weights)
+        run.average.load_state_dict(run.best_weights)
+        with fabric.autocast():
+            run.average.finish(batches.stored())
+        examples.log_grids(run.average, batches, fabric, loggers, run.seen)
+    checkpoint.save(out, name, run.average)
     measured = examples.write(run.average, batches, fabric, out)
     return {"val_loss": run.best_loss, "best_at_images": run.best_at, "images_seen": run.seen} | measured
 
@@ -90,11 +93,10 @@ class Run:
             count = step % every + 1
             speed = count * self.common.batch_size / (time.monotonic() - since)
             self._evaluate(loggers, {key: value / count for key, value in sums.items()}, speed)
-            last = step + 1 == self.steps or self._patience_is_over()
-            if last or evaluations % self.common.grids_every_evaluations == 0:
-                examples.log_grids(self.average, self.batches, self.fabric, loggers, self.seen)
-            if last:
+            if step + 1 == self.steps or self._patience_is_over():
                 return
+            if evaluations % self.common.grids_every_evaluations == 0:
+                examples.log_grids(self.average, self.batches, self.fabric, loggers, self.seen)
             sums, since, evaluations = {}, time.monotonic(), evaluations + 1
 
     def _step(self, step: int) -> dict[str, float]:

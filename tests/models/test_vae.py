@@ -78,7 +78,44 @@ def test_any_size_comes_out_as_it_went_in_within_the_range_of_pixels(height, wid
     form = Form(height, width, 3, ("a", "b"))
     model = create("vae", form, SETTINGS).eval()
     restored = model.restore(batch_of(form, 2))
-    made = model.make(torch.tensor([0, 1]), None, lambda shape: torch.randn(2, *shape), {"temperature": 1.0})
+    made = model.make(
+        torch.tensor([0, 1]), None, lambda shape: torch.randn(2, *shape), {"method": "prior", "temperature": 1.0}
+    )
     for images in (restored, made):
         assert images.shape == (2, 3, height, width)
         assert 0 <= images.min() <= images.max() <= 1
+
+
+def test_codes_of_a_class_are_sampled_from_the_gaussian_that_they_follow():
+    chance = torch.Generator().manual_seed(0)
+    labels = torch.arange(6000) % 2
+    mix = torch.tensor([[1.0, 0.0], [0.8, 0.5]], dtype=torch.float64)
+    codes = torch.randn(6000, 2, generator=chance, dtype=torch.float64) @ mix.T + 3.0 * labels[:, None]
+    centres, factors = vae.gaussian_of_each_class(codes, torch.full_like(codes, 0.01), labels, 3)
+    for label in (0, 1):
+        mine = codes[labels == label]
+        torch.testing.assert_close(centres[label], mine.mean(0))
+        expected = torch.cov(mine.T) + 0.01 * torch.eye(2)
+        torch.testing.assert_close(factors[label] @ factors[label].T, expected, atol=0.02, rtol=0)
+    torch.testing.assert_close(factors[2], torch.eye(2, dtype=torch.float64))
+
+
+def test_a_class_of_one_image_can_still_be_sampled():
+    codes = torch.randn(9, 4, dtype=torch.float64)
+    labels = torch.tensor([0] * 8 + [1])
+    factors = vae.gaussian_of_each_class(codes, torch.full_like(codes, 0.01), labels, 2)[1]
+    assert torch.isfinite(factors).all()
+    assert factors[1].diag().min() > 0
+
+
+def test_new_images_follow_the_codes_that_were_fitted():
+    form = Form(16, 16, 1, ("a", "b"))
+    model = create("vae", form, SETTINGS).eval()
+    seen = []
+    model.decode = lambda latents, labels: seen.append(latents) or torch.zeros(len(latents), 1, 16, 16)
+    batch = batch_of(form, 64)
+    model.finish([batch])
+    labels = torch.zeros(4000, dtype=torch.long)
+    model.make(labels, None, lambda shape: torch.randn(4000, *shape), {"method": "aggregate", "temperature": 1.0})
+    codes = model.encode(batch.stored, batch.labels)[0][batch.labels == 0]
+    torch.testing.assert_close(seen[0].mean(0), codes.mean(0), atol=0.15, rtol=0)

@@ -1,7 +1,7 @@
 """What every model offers to the one training loop and to sampling."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar, Literal
@@ -76,6 +76,9 @@ class GenerativeModel(nn.Module, ABC):
     @abstractmethod
     def restore(self, batch: Batch) -> Tensor:
         """Return what the model makes of each image of the batch: float32 N×C×H×W in [0, 1]."""
+
+    def finish(self, batches: Iterable[Batch]) -> None:
+        """Learn what only the final weights can tell, from the train split as it is stored. Nothing by default."""
 
     @abstractmethod
     def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:

@@ -2,10 +2,12 @@
 
 Kingma and Welling 2014 (ELBO, eq. 10; KL in closed form, appendix B), Sohn et al. 2015 (condition on a label),
 Rybkin, Daniilidis and Levine 2021 (σ-VAE: Gaussian decoder whose variance is the analytic optimum, eq. 5, so
-that β = 1 balances both terms whatever the size of the image).
+that β = 1 balances both terms whatever the size of the image), Ghosh et al. 2020 (section 4: sampling from a density
+fitted to the codes of the train images, which fills far more of latent space than the prior does).
 """
 
 import math
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -23,7 +25,7 @@ class Model(GenerativeModel):
     """Encoder q(z | x, y) = N(μ, σ²), decoder p(x | z, y) = N(D(z, y), s²) with D in [0, 1]."""
 
     restores = "stored"
-    example_settings: ClassVar[dict] = {"temperature": 1.0}
+    example_settings: ClassVar[dict] = {"method": "aggregate", "temperature": 1.0}
 
     def __init__(self, form: Form, settings: dict):
         super().__init__(form)
@@ -40,6 +42,8 @@ class Model(GenerativeModel):
         self.to_posterior = nn.Linear(cells + dims, 2 * latent)
         self.from_latent = nn.Linear(latent + dims, cells)
         self.decoder = Decoder(form.channels, channels[::-1], dims)
+        self.register_buffer("codes_mean", torch.zeros(self.classes(), latent))
+        self.register_buffer("codes_factor", torch.eye(latent).repeat(self.classes(), 1, 1))
 
     def encode(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the posterior, each N×latent; |log-variance| < ``logvar_bound``."""
@@ -70,9 +74,24 @@ class Model(GenerativeModel):
         """Return the reconstruction of each stored image from the mean of its posterior."""
         return self.decode(self.encode(batch.stored, batch.labels)[0], batch.labels)
 
+    @torch.no_grad()
+    def finish(self, batches: Iterable[Batch]) -> None:
+        """Fit a Gaussian to each class's codes, the aggregated posterior (Ghosh et al. 2020, section 4)."""
+        posteriors = [(*self.encode(batch.stored, batch.labels), batch.labels) for batch in batches]
+        means, logvars, labels = (torch.cat(parts).cpu() for parts in zip(*posteriors, strict=True))
+        centres, factors = gaussian_of_each_class(means.double(), logvars.double().exp(), labels, self.classes())
+        self.codes_mean.copy_(centres)
+        self.codes_factor.copy_(factors)
+
     def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:
-        """Return means of p(x | z, y) for z from the prior N(0, temperature²); ``sources`` are not used."""
-        return self.decode(settings["temperature"] * noise((self.settings["latent_dims"],)), labels)
+        """Return means of p(x | z, y), z from N(0, 1) or from the class's codes; ``sources`` are not used.
+
+        ``temperature`` scales the spread of z.
+        """
+        latents = settings["temperature"] * noise((self.settings["latent_dims"],))
+        if settings["method"] == "aggregate":
+            latents = self.codes_mean[labels] + (self.codes_factor[labels] @ latents[:, :, None]).squeeze(2)
+        return self.decode(latents, labels)
 
 
 class Encoder(nn.Module):
@@ -116,6 +135,32 @@ def kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
     0.0
     """
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
+
+
+def gaussian_of_each_class(means: Tensor, variances: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Return mean (classes×L) and Cholesky factor (classes×L×L) of a Gaussian for the codes of each class.
+
+    The covariance is that of the posteriors' means plus their mean variance. A class of n images is shrunk towards
+    the covariance within all classes by L / (L + n) (regularised discriminant analysis, Friedman 1989). A class
+    without images keeps N(0, 1).
+
+    Args:
+        means, variances: of the posteriors, each N×L.
+        labels: int64 N.
+    """
+    latent = means.shape[1]
+    centres, factors = means.new_zeros(classes, latent), torch.eye(latent, dtype=means.dtype).repeat(classes, 1, 1)
+    present = labels.unique().tolist()
+    for label in present:
+        centres[label] = means[labels == label].mean(0)
+    inner = means - centres[labels]
+    within = inner.T @ inner / len(inner)
+    for label in present:
+        mine = inner[labels == label]
+        share = latent / (latent + len(mine))
+        covariance = (1 - share) * mine.T @ mine / len(mine) + share * within
+        factors[label] = torch.linalg.cholesky(covariance + variances[labels == label].mean(0).diag())
+    return centres, factors
 
 
 def optimal_gaussian_nll(squared_error: Tensor) -> Tensor:
