@@ -149,6 +149,7 @@ def test_a_set_of_one_class_without_synthetic_images_loads(rooms):
     write_synthetic(rooms / "synthetic/dae", noise_images(0, seed=1), [])
     measured = run(rooms)
     assert "mean_colour_difference" not in measured
+    assert measured["train_images_by_class"] == {"Alpha": {"real": measured["real"]["train"], "synthetic": 0}}
     loaded = datasets.load_dataset("imagefolder", data_dir=str(rooms / "augmented"), cache_dir=str(rooms / "hf"))
     assert set(loaded["train"]["label"]) == {"Alpha"}
 

@@ -100,3 +100,13 @@ def test_a_text_that_cannot_be_encoded_leaves_nothing_behind(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         files.write_text(tmp_path / "t.txt", "\ud800")
     assert names(tmp_path) == []
+
+
+def test_a_killed_writer_that_nobody_has_buried_yet_leaves_nothing_behind(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, but a zombie until it is waited for
+    orphan = tmp_path / f".out.new.{child.pid}.partial"
+    orphan.mkdir()
+    with files.written_aside(tmp_path / "out"):
+        assert not orphan.exists()
+    child.wait()

@@ -93,6 +93,10 @@ def summary(table: pd.DataFrame, filtered: pd.DataFrame, known: filters.Known) -
         "filtered": {reason: int((filtered["reason"] == reason).sum()) for reason in filters.FILTERS},
     }
     counts["real"] = {"train": int((train & ~table["synthetic"]).sum())} | counts["real"]
+    counts["train_images_by_class"] = {
+        str(label): {"real": int((~rows["synthetic"]).sum()), "synthetic": int(rows["synthetic"].sum())}
+        for label, rows in table[train].groupby("label")
+    }
     colours = {"mean_colour_real": known.train_mean_colour.tolist()}
     if len(new):
         synthetic = np.stack(new["mean_colour"].tolist()).mean(axis=0)

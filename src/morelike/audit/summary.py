@@ -34,7 +34,7 @@ def summarise(manifest: pd.DataFrame, quarantine: pd.DataFrame, skipped: dict[st
     }
 
 
-def numbers(about: dict[str, Any]) -> dict[str, int | float]:
+def numbers(about: dict[str, Any]) -> dict[str, Any]:
     """Flatten :func:`summarise`'s result to what is worth comparing between runs."""
     near = about["near_duplicates"]
     return {
@@ -46,6 +46,7 @@ def numbers(about: dict[str, Any]) -> dict[str, int | float]:
         **{f"{split}_images": count for split, count in about["splits"].items()},
         "near_duplicate_groups": near["groups"],
         "leaked_images": near["leaked_images"],
+        "quarantined_by_code": about["quarantined_by_code"],
     }
 
 
