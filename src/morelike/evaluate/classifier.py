@@ -81,6 +81,7 @@ def train_and_predict(run: Run) -> np.ndarray:
     store = shards.ShardStore(run.store)
     targets = np.array([run.classes.index(label) for label in store.index["label"]])
     rows = training_rows(store.index, ARMS[run.arm])
+    devices.keep_freed_memory()
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derived_seed(run.seed, "initial weights"))
         height, width, channels = store.shape
