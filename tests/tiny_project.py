@@ -34,7 +34,7 @@ SETTINGS = {
 def make(folder: Path) -> Path:
     """Copy what git knows or would add into ``folder`` and make it a repository of its own."""
     listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
-    for name in filter(None, listed):
+    for name in set(listed) - {"", "dvc.lock"}:  # a lock would be of runs in the original
         if (ROOT / name).is_file() and not name.startswith("tests/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
