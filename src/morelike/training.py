@@ -128,7 +128,9 @@ class Run:
             f"{self.seen:,} images, epoch {epoch:.1f}: train loss {means['loss']:.4g}, val loss {val['loss']:.4g}, "
             f"gradient norm {means['grad_norm']:.3g}, {speed:.0f} images/s"
         )
-        self._refuse_non_finite({f"val {key}": value for key, value in val.items()}, self.seen, None, None)
+        self._refuse_non_finite(
+            {f"val {key}": value for key, value in val.items()}, self.seen // self.common.batch_size, None, None
+        )
         if val["loss"] < self.best_loss:
             self.best_loss, self.best_at = val["loss"], self.seen
             self.best_weights = {key: value.clone() for key, value in self.average.state_dict().items()}

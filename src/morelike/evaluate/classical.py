@@ -5,6 +5,7 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import Tensor
 
+from morelike.augment import border_colour
 from morelike.params import Augment
 
 
@@ -30,7 +31,7 @@ def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> T
 def _augment_one(image: Tensor, settings: Augment, draws: list[float]) -> Tensor:
     angle, zoom, mirror, right, down, contrast, brightness = draws
     height, width = image.shape[1:]
-    border = torch.cat([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], 1).mean(1)[:, None, None]
+    border = border_colour(image[None])[0]
     if settings.flip and mirror > 0:
         image = F.horizontal_flip(image)
     image = F.affine(
