@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from morelike import edge, params
-from morelike.report import page
+from morelike.report import data_docs, page
 
 
 def main(
@@ -15,11 +15,14 @@ def main(
     augmented: Path,
     evaluation: Path,
     metrics: Path,
+    docs: Path,
     out: Path,
 ) -> None:
-    """Write the page to ``out`` from what the stages before wrote; the commit is that of the working folder."""
+    """Write the page ``out`` and Great Expectations' pages ``docs`` from what the stages before wrote."""
+    settings = params.load()
+    data_docs.build(validated, settings.validate_.codes, docs)
     inputs = page.Inputs(validated, resized, noisy, models, synthetic, augmented, evaluation, metrics)
-    page.write(inputs, params.load(), Path.cwd(), out)
+    page.write(inputs, settings, Path.cwd(), out)
 
 
 if __name__ == "__main__":

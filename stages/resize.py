@@ -7,7 +7,8 @@ from morelike import edge, params, progress, resize
 
 def main(raw: str, validated: Path, out: Path) -> None:
     """Write the resized store."""
-    form = resize.write_resized(raw, validated, out, params.load().resize)
+    settings = params.load()
+    form = resize.write_resized(raw, validated, out, settings.resize, settings.data.background_rgb)
     progress.say(
         f"resize: {form['checks']['float_view']['images']} images of {form['width_px']}×{form['height_px']} px"
     )

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-from morelike import edge, files, params
-from morelike.audit import run
+from morelike import edge
+from morelike.audit import codes
 
-EVIDENCE = Path(".morelike/validate")  # outside the outs, which DVC deletes when a stage fails
+STATE = Path(".morelike")  # outside the outs, which DVC deletes before a stage runs
 
 
 def main(raw: str, out: Path, metrics: Path) -> None:
     """Audit ``raw`` into ``out``."""
-    settings = params.load()
-    files.write_json(metrics, run.validate(raw, settings.validate_, settings.seed, out, EVIDENCE))
+    from morelike import files, params  # not above: the workers load this module too, and need little to start fast
+    from morelike.audit import run
+
+    files.write_json(metrics, run.validate(raw, params.load(), run.Audit(out, STATE)))
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    edge.run(main, explain=codes.explain)

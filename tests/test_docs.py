@@ -14,7 +14,7 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
-WHOLE = {"validate.split", "corrupt.recipes", "export.mix"}  # one row for all that is inside
+WHOLE = {"validate.split", "validate.codes", "corrupt.recipes", "export.mix"}  # one row for all that is inside
 
 
 def dotted(values: dict, prefix: str = "") -> list[str]:
@@ -54,8 +54,18 @@ def test_every_setting_has_a_row_with_its_default_in_the_readme(name):
 
 def test_the_readme_names_no_setting_that_is_not_there():
     rows = {name for name in SETTINGS if "." in name}
-    options = set(re.findall(r"-S ([a-z_.]+)=", README))
+    options = {name for name in re.findall(r"-S ([a-z_.]+)=", README) if not name.startswith("validate.codes.")}
     assert not (rows | options) - set(dotted(PARAMS))
+
+
+def test_every_code_of_the_audit_has_a_row_with_its_rule_in_the_readme():
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| ([^|]*) \| [^|]+ \|$", README, re.MULTILINE)
+    written = {name: [policy, limit.strip(), at_most.strip()] for name, policy, limit, at_most in rows}
+    rules = {
+        name: [str(rule.get(key, "")) for key in ("policy", "limit", "at_most")]
+        for name, rule in PARAMS["validate"]["codes"].items()
+    }
+    assert written == rules
 
 
 def test_every_kind_of_noise_is_in_the_readme():

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from morelike import pixels
-from morelike.errors import NormalisationError
-from morelike.normalisation import check_batch, check_channel_order, check_store, moments
-from morelike.shards import ShardStore, ShardWriter
+from morelike.errors import NormalisationError, StoreError
+from morelike.normalisation import check_batch, check_channel_order, check_pair, check_splits, check_store, moments
+from morelike.shards import ShardStore, ShardWriter, check_fits
 
 SHAPE = (3, 6, 5)
 NAMES = [f"cat/{number}.png" for number in range(4)]
@@ -168,3 +168,73 @@ def test_moments_of_a_constant_channel_are_finite_and_of_nothing_refused(tmp_pat
     assert moments(store, np.arange(3)) == ([77 / 255], [0.0])
     with pytest.raises(NormalisationError, match="no train images"):
         moments(store, np.arange(0))
+
+
+def test_a_noisy_input_and_its_target_pass():
+    noisy = sound() + np.random.default_rng(1).normal(0, 0.5, sound().shape).astype(np.float32)
+    check_pair(noisy, sound(), NAMES)
+    check_pair(levels(1), levels(2), NAMES)
+
+
+def mirrored_by_stride_two(side):
+    """What a stride-2 convolution and its transpose make of a side: the faces report's 109 came back as 110."""
+    return 2 * -(-side // 2)
+
+
+PAIRS = {
+    "a target left in 0 to 255 levels": (
+        sound(),
+        sound() * np.float32(255),
+        r"not on one scale: the input reaches 1, the target 255, .*the target was left in 0 to 255 levels",
+    ),
+    "an input left in 0 to 255 levels": (sound() * np.float32(255), sound(), r"the input was left in 0 to 255 levels"),
+    "an odd size": (
+        np.zeros((4, 1, mirrored_by_stride_two(109), 178), np.float32),
+        np.zeros((4, 1, 109, 178), np.float32),
+        r"differ in shape.*109 is odd: a stride of 2 cannot mirror it; pad",
+    ),
+    "other rows": (sound()[:3], sound(), "differ in shape.*pair them anew"),
+    "another dtype": (sound().astype(np.float64), sound(), "differ in dtype: float64 and float32"),
+}
+
+
+@pytest.mark.parametrize("fault", PAIRS)
+def test_a_pair_that_cannot_be_learned_from_is_named(fault):
+    inputs, targets, said = PAIRS[fault]
+    with pytest.raises(NormalisationError, match=said) as caught:
+        check_pair(inputs, targets, NAMES, first_row=10)
+    assert "row 10 (cat/0.png)" in str(caught.value)
+
+
+def test_a_split_that_was_inverted_or_scaled_otherwise_is_named(tmp_path):
+    images = np.full((9, 6, 5, 1), 40, np.uint8) + levels(3, 9)[..., :1] // 8
+    splits = ["train"] * 3 + ["val"] * 3 + ["test"] * 3
+    write(tmp_path / "sound", images, splits)
+    assert all(shift < 1 for shift in check_splits(ShardStore(tmp_path / "sound")).values())
+    images[3:6] = 255 - images[3:6]
+    write(tmp_path / "inverted", images, splits)
+    with pytest.raises(NormalisationError, match=r"val does not look like train.*3\.png"):
+        check_splits(ShardStore(tmp_path / "inverted"))
+
+
+def write(folder, images, splits):
+    writer = ShardWriter(folder, *images.shape[1:])
+    writer.append(images)
+    files = [f"{row}.png" for row in range(len(images))]
+    writer.close(pd.DataFrame({"file": files, "label": "c", "split": splits}))
+
+
+def test_a_float64_copy_of_a_set_that_does_not_fit_is_refused_before_it_is_made():
+    faces, free = (10_000, (218, 178, 3)), 2 * 2**30
+    assert check_fits(*faces, np.uint8, free) == 10_000 * 218 * 178 * 3
+    with pytest.raises(StoreError, match=r"as float64 take 8\.7 GiB, 2\.0 GiB are free; as uint8 they take 1\.1 GiB"):
+        check_fits(*faces, np.float64, free)
+
+
+def test_reading_more_rows_than_memory_holds_is_refused(tmp_path, monkeypatch):
+    write(tmp_path / "store", levels(0, 8), ["train"] * 8)
+    monkeypatch.setattr("morelike.compute.free_memory_bytes", lambda: 4 * 90)
+    store = ShardStore(tmp_path / "store")
+    assert len(store.read(range(4))) == 4
+    with pytest.raises(StoreError, match="does not fit in memory: 5 images"):
+        store.read(range(5))

@@ -78,6 +78,27 @@ def test_metrics_plots_and_experiments_have_something_to_show(project, tmp_path)
     assert "models.vae.learning_rate" in shown
 
 
+def test_what_was_found_stands_beside_the_manifest_and_in_great_expectations_own_pages(project):
+    found = pd.read_csv(project / "data/validated/findings.csv")
+    assert list(found.columns) == ["file", "label", "code", "policy", "value", "limit", "detail"]
+    pages = (project / "reports/data_docs/index.html").read_text(encoding="utf-8")
+    assert "images" in pages
+    results = [path.read_text(encoding="utf-8") for path in (project / "reports/data_docs/validations").rglob("*.html")]
+    assert any("phash" in text for text in results)
+    assert 'href="data_docs/index.html"' in (project / "reports/index.html").read_text(encoding="utf-8")
+
+
+def test_a_stage_explains_a_code_and_names_the_codes_to_one_who_asks_for_another(project):
+    ask = [sys.executable, "-m", "stages.validate", "--explain"]
+    where = {"cwd": project, "env": tiny_project.environment(project), "capture_output": True, "text": True}
+    said = subprocess.run([*ask, "truncated"], check=False, **where)
+    assert said.returncode == 0
+    assert "The file ends before its pixels do." in said.stdout
+    said = subprocess.run([*ask, "nonsense"], check=False, **where)
+    assert said.returncode == 2
+    assert "truncated" in said.stderr
+
+
 def test_image_folder_reads_every_split_with_the_same_classes(project):
     from torchvision.datasets import ImageFolder
 

@@ -2,9 +2,10 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from morelike import pixels
 from morelike.errors import ImageError, NormalisationError
@@ -115,11 +116,86 @@ def test_a_dark_sixteen_bit_image_stays_dark():
     assert pixels.decode(encoded(np.full((9, 9), 255, np.uint16), "TIFF")).max() == 1
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_float_image_that_is_not_finite_is_refused(bad):
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [(np.nan, "nan"), (np.inf, "infinite"), (-np.inf, "infinite"), (-0.1, "out_of_range"), (1e6, "out_of_range")],
+)
+def test_a_float_image_with_a_value_that_cannot_be_is_refused(bad, code):
     values = np.zeros((9, 9), np.float32)
     values[3, 4] = bad
-    assert code_of(encoded(values, "TIFF")) == "nan"
+    with pytest.raises(ImageError) as caught:
+        pixels.read(encoded(values, "TIFF"))
+    assert caught.value.code == code
+    assert np.isfinite(caught.value.limit)
+
+
+@pytest.mark.parametrize(("high", "white"), [(1.0, 1), (200.0, 255), (60_000.0, 65_535)])
+def test_the_scale_of_a_float_image_is_recorded(high, white):
+    values = np.linspace(0, high, 81, dtype=np.float32).reshape(9, 9)
+    picture = pixels.read(encoded(values, "TIFF"))
+    assert picture.converted.white == white
+    np.testing.assert_allclose(picture.pixels[:, :, 0], values * 255 / white, atol=0.5)
+
+
+def test_a_dark_sixteen_bit_pgm_is_not_brightened():
+    data = b"P5 4 4 65535\n" + np.full(16, 200, ">u2").tobytes()
+    picture = pixels.read(data)
+    assert picture.converted.white == 65535
+    assert picture.header.bits == 16
+    assert picture.pixels.max() == 1
+
+
+def wide_gamut_profile():
+    """A profile of the same primaries as sRGB with a gamma of 1: its values are linear light."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {
+        bytes(data[i : i + 4]): struct.unpack(">II", data[i + 4 : i + 12]) for i in range(132, 132 + 12 * data[131], 12)
+    }
+    for name in (b"rTRC", b"gTRC", b"bTRC"):
+        start, _ = tags[name]
+        data[start : start + 12] = b"curv" + bytes(4) + struct.pack(">I", 0)
+    return bytes(data).replace("sRGB".encode("utf-16-be"), "line".encode("utf-16-be"))
+
+
+def test_a_colour_profile_is_converted_to_srgb_by_both_decoders():
+    linear = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 8, axis=0).repeat(3, axis=2)
+    data = encoded(linear, "PNG", icc_profile=wide_gamut_profile())
+    light = linear / 255
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    picture = pixels.read(data)
+    assert picture.converted.profile
+    np.testing.assert_allclose(picture.pixels, srgb, atol=2)
+    np.testing.assert_array_equal(pixels.decode_fast(data), picture.pixels)
+
+
+def test_an_srgb_profile_and_a_damaged_one_change_nothing():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (srgb, b"nonsense"):
+        picture = pixels.read(encoded(smooth(), "PNG", icc_profile=profile))
+        assert picture.converted.profile == ""
+        np.testing.assert_array_equal(picture.pixels, smooth())
+
+
+def test_transparency_is_laid_on_the_colour_that_is_chosen():
+    clear = np.zeros((8, 8, 4), np.uint8)
+    clear[:, 6:] = (0, 0, 255, 255)
+    picture = pixels.read(encoded(clear, "PNG"), background=(255, 200, 0))
+    assert picture.pixels[0, 0].tolist() == [255, 200, 0]
+    assert picture.pixels[0, 7].tolist() == [0, 0, 255]
+    assert picture.converted.transparent_share == 0.75
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_the_second_opinion_agrees_on_a_sound_image(image_format):
+    assert pixels.read(encoded(smooth(), image_format)).disagreement == 0
+
+
+def test_the_second_opinion_tells_another_picture(monkeypatch):
+    data = encoded(smooth(), "PNG")
+    other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    other[:4] = 255 - other[:4]
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: other)
+    assert 0.05 < pixels.read(data).disagreement <= 0.1
 
 
 def test_a_float_image_in_unit_range_fills_all_levels():

@@ -190,7 +190,7 @@ def test_asked_for_sizes_and_colour_stand():
 
 
 def test_automatic_colour_sees_one_red_stroke_and_overlooks_chroma_noise():
-    from morelike.audit.inspection import statistics
+    from morelike.audit.measures import luma_of, of_image
 
     rng = np.random.default_rng(0)
     grey = np.repeat(rng.integers(1, 255, (28, 28, 1)), 3, axis=2)
@@ -200,7 +200,7 @@ def test_automatic_colour_sees_one_red_stroke_and_overlooks_chroma_noise():
     channels = []
     for image in (noisy, stroke):
         manifest = manifest_of([(28, 28)] * 4)
-        manifest.loc[2, "colourfulness"] = statistics(image)["colourfulness"]
+        manifest.loc[2, "colourfulness"] = of_image(image, luma_of(image))["colourfulness"]
         channels.append(chosen_form(manifest, AUTO).channels)
     assert channels == [1, 3]
 
@@ -259,7 +259,7 @@ def test_a_file_that_changed_after_it_was_validated_is_named(tmp_path, damage):
 def test_a_decoder_that_swaps_red_and_blue_is_caught(tmp_path, monkeypatch):
     write_raw(tmp_path, {f"a/{number}.png": smooth_picture(20, 20, number) for number in range(4)})
     honest = pixels.decode_fast
-    monkeypatch.setattr(pixels, "decode_fast", lambda *arguments: honest(*arguments)[:, :, ::-1])
+    monkeypatch.setattr(pixels, "decode_fast", lambda *arguments, **more: honest(*arguments, **more)[:, :, ::-1])
     with pytest.raises(NormalisationError, match=r"red and blue are swapped in a/0\.png"):
         run(tmp_path)
     assert not (tmp_path / "resized").exists()

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {
     "demo_data": {"train_common": 12, "train_rare": 6, "val": 4, "test": 4},
-    "validate": {"min_images_per_class": 2},
+    "validate": {"codes": {"small_class": {"limit": 2}}},
     "resize": {"width_px": 16, "height_px": 16, "check_images": 8},
     "train": {
         "batch_size": 16,

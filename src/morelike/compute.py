@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import TypeVar
 
 from morelike.errors import ComputeError
@@ -19,6 +20,23 @@ R = TypeVar("R")
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_memory_bytes() -> int:
+    """Return the memory that is free for a new array; what the system would have to swap out is not."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _cached_bytes()
+    except (ValueError, OSError, AttributeError):
+        return 2**63  # not known on this system
+
+
+def _cached_bytes() -> int:
+    """Return what the system keeps of files and gives up when it is asked to."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Cached:")), 0)
 
 
 def chunks(items: list[T], size: int) -> list[list[T]]:

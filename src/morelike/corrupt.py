@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike import compute, files, noise, params, progress, quality, randomness
+from morelike import compute, files, noise, normalisation, params, progress, quality, randomness
 from morelike.shards import ShardStore, ShardWriter
 
 ROWS_PER_CHUNK = 128
@@ -63,6 +63,7 @@ def _twins(resized: Path, recipes: Recipes, seed: int, rows: list[int]) -> tuple
         for image, sha256, file in zip(images, origins["sha256"], origins["file"], strict=True)
     ]
     noisy = np.stack([pair[0] for pair in twins])
+    normalisation.check_pair(noisy, images, origins["file"].tolist(), rows[0])
     names = [pair[1] for pair in twins]
     psnr_db, ssim = quality.psnr_db(noisy, images), quality.ssim(noisy, images)
     return noisy, pd.DataFrame({"recipe": names, "psnr_db": psnr_db, "ssim": ssim})

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable
 
 
-def run(main: Callable[..., None]) -> None:
+def run(main: Callable[..., None], **asides: Callable[[str], str]) -> None:
     """Call ``main`` with its parameters taken from the command line, each as ``--name VALUE`` of its annotated type.
+
+    Each of ``asides`` is an option ``--name VALUE`` that prints what it returns and ends, as ``--help`` does.
 
     A :class:`~morelike.errors.MorelikeError` ends as one line on stderr and exit code 1, without a
     traceback unless ``--debug`` is given; an interrupt as exit code 130.
@@ -16,6 +18,8 @@ def run(main: Callable[..., None]) -> None:
 
     parser = argparse.ArgumentParser(description=sys.modules[main.__module__].__doc__)
     parser.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+    for name, answer in asides.items():
+        parser.add_argument(f"--{name}", action=_Aside, answer=answer, metavar=name.upper(), help=answer.__doc__)
     for name, parameter in inspect.signature(main).parameters.items():
         required = parameter.default is inspect.Parameter.empty
         default = None if required else parameter.default
@@ -23,6 +27,8 @@ def run(main: Callable[..., None]) -> None:
         parser.add_argument(flag, dest=name, type=parameter.annotation, required=required, default=default)
     arguments = vars(parser.parse_args())
     debug = arguments.pop("debug")
+    for name in asides:
+        del arguments[name]
     try:
         main(**arguments)
     except MorelikeError as error:
@@ -32,3 +38,21 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(f"{stage}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+class _Aside(argparse.Action):
+    """Prints an answer and ends the program."""
+
+    def __init__(self, answer: Callable[[str], str], **options):
+        super().__init__(**options)
+        self.answer = answer
+
+    def __call__(self, parser, _namespace, value, _option=None):
+        """Print what is asked for."""
+        from morelike.errors import MorelikeError
+
+        try:
+            print(self.answer(value))
+        except MorelikeError as error:
+            parser.error(str(error))
+        parser.exit()

@@ -1,5 +1,7 @@
 """One family of errors. Each says what was expected, what was got, where, and what to do; each keeps its values."""
 
+import math
+
 
 class MorelikeError(Exception):
     """Base of every error that a user can meet; the edge prints it as one line and exits with 1.
@@ -24,10 +26,13 @@ class SourceError(MorelikeError):
 
 
 class ImageError(MorelikeError):
-    """One file that is not a usable image. ``code`` is the reason under which it is quarantined."""
+    """One file that is not a usable image.
 
-    def __init__(self, code: str, detail: str):
-        self.code, self.detail = code, detail
+    ``code`` is the reason under which it is quarantined; ``value`` was measured against ``limit``, or is NaN.
+    """
+
+    def __init__(self, code: str, detail: str, value: float = math.nan, limit: float = math.nan):
+        self.code, self.detail, self.value, self.limit = code, detail, value, limit
         super().__init__(f"{code}: {detail}")
 
 

@@ -1,5 +1,6 @@
 """From the paths of raw images to their labels and given splits. Pure functions of the names."""
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -39,14 +40,14 @@ def is_junk(name: str) -> bool:
     >>> is_junk("cat/.DS_Store"), is_junk("cat/1.jpg")
     (True, False)
     """
-    parts = [part.lower() for part in PurePosixPath(name.replace("\\", "/")).parts]
+    parts = name.replace("\\", "/").lower().split("/")
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-    return hidden or any(part in JUNK_FOLDERS for part in parts) or (bool(parts) and parts[-1] in JUNK_FILES)
+    return hidden or not JUNK_FOLDERS.isdisjoint(parts) or parts[-1] in JUNK_FILES
 
 
 def has_image_extension(name: str) -> bool:
     """Tell whether a name ends as that of an image does."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_EXTENSIONS
+    return posixpath.splitext(name)[1].lower() in IMAGE_EXTENSIONS
 
 
 def arrange(files: Iterable[Entry], flat_label: str, unwrap: bool) -> list[Entry]:
@@ -87,7 +88,8 @@ def _placed(file: Entry, path: tuple[str, ...], wrapper: tuple[str, ...], splits
 
 def _folders(name: str) -> tuple[str, ...]:
     """Return the folders of a name, without shards: of ``train/0.tar/cat/1.jpg``, ``("train", "cat")``."""
-    return tuple(part for part in PurePosixPath(name).parts[:-1] if not part.lower().endswith(".tar"))
+    parts = name.lstrip("/").split("/")[:-1]
+    return tuple(part for part in parts if part not in ("", ".") and not part.lower().endswith(".tar"))
 
 
 def _split_folders(tops: set[str]) -> set[str]:

@@ -9,10 +9,13 @@ import torchvision
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from morelike import progress
+
 try:
     from dvclive import Live
+    from scmrepo.exceptions import SCMError
 except ImportError:  # a GPU runner needs no DVC
-    Live = None
+    Live, SCMError = None, OSError
 
 
 class Loggers:
@@ -28,8 +31,7 @@ class Loggers:
         (self.folder / "grids").mkdir(parents=True, exist_ok=True)
         Path(live).mkdir(parents=True, exist_ok=True)
         self._tensorboard = SummaryWriter(str(Path(live) / "tensorboard"))
-        options = {"save_dvc_exp": False, "dvcyaml": None, "report": None, "monitor_system": False}
-        self._dvclive = Live(str(Path(live) / "dvclive"), **options) if Live else None
+        self._dvclive = _dvclive(Path(live) / "dvclive")
 
     def __enter__(self) -> Self:
         return self
@@ -56,3 +58,13 @@ class Loggers:
         grid = torchvision.utils.make_grid(images.cpu().clamp(0, 1), nrow=columns, padding=1, pad_value=0.5)
         torchvision.utils.save_image(grid, self.folder / "grids" / f"{name}-{images_seen:09d}.png")
         self._tensorboard.add_image(name, grid, images_seen)
+
+
+def _dvclive(folder: Path) -> "Live | None":
+    if Live is None:
+        return None
+    try:
+        return Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False)
+    except SCMError as error:  # a repository without a commit
+        progress.say(f"no DVCLive log: {error}; commit once to get one")
+        return None

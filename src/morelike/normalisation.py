@@ -16,6 +16,8 @@ from morelike.shards import ShardStore
 COLOUR_LEVELS = 2.0  # mean |R - B| in levels of 255 from which a swap of red and blue can be seen
 AGREEMENT_LEVELS = 4.0  # mean difference between two decoders, in levels of 255, that is still the same picture
 BATCH_ROWS = 256
+SCALES_APART = 8.0  # times; noise that is added to [0, 1] stays below
+MOST_SHIFT = 1.0  # standard deviations between the means of two splits
 
 
 def check_batch(
@@ -93,6 +95,74 @@ def _check_range(images: np.ndarray, names: Sequence[str] | None, first_row: int
             "give them values in [0, 1]"
         )
     raise NormalisationError(f"out of range: {got}: clip after whatever brightened it")
+
+
+def check_pair(inputs: np.ndarray, targets: np.ndarray, names: Sequence[str] | None = None, first_row: int = 0) -> None:
+    """Check that what a network reads and what it is to give back are of one dtype, shape and scale.
+
+    Args:
+        inputs: N×C×H×W (or N×H×W×C), any dtype.
+        targets: the same for what is compared with the output; an output too can be checked so against its target.
+        names: the file of each image, for messages.
+        first_row: row of the first image in its store, for messages.
+
+    Raises:
+        NormalisationError: names the fault, its cause, the first row and file, and what to do.
+    """
+    where = _where(0, names, first_row)
+    if inputs.dtype != targets.dtype:
+        raise NormalisationError(
+            f"input and target differ in dtype: {inputs.dtype} and {targets.dtype}, first {where}; "
+            "pass both through pixels.to_float"
+        )
+    if inputs.shape != targets.shape:
+        sides = zip(inputs.shape[1:], targets.shape[1:], strict=False)
+        odd = [max(pair, key=lambda side: side % 2) for pair in sides if abs(pair[0] - pair[1]) == 1]
+        hint = (
+            f" {odd[0]} is odd: a stride of 2 cannot mirror it; pad to an even size and cut the output" if odd else ""
+        )
+        raise NormalisationError(
+            f"input and target differ in shape: {inputs.shape} and {targets.shape}, "
+            f"first {where};{hint or ' pair them anew'}"
+        )
+    if not inputs.size:
+        return
+    highs = float(np.abs(inputs).max()), float(np.abs(targets).max())
+    if max(highs) > SCALES_APART * max(min(highs), 1e-6) and max(highs) > SCALES_APART:
+        low, high = ("input", "target") if highs[0] < highs[1] else ("target", "input")
+        raise NormalisationError(
+            f"input and target are not on one scale: the {low} reaches {min(highs):g}, the {high} {max(highs):g}, "
+            f"first {where}: the {high} was left in 0 to 255 levels; a sigmoid's output never meets it, and its loss "
+            "has no bottom; divide both by 255 (pixels.to_float does)"
+        )
+
+
+def check_splits(store: ShardStore, most_shift: float = MOST_SHIFT) -> dict[str, float]:
+    """Check that val and test look like train: the means of their channels, in standard deviations of train's pixels.
+
+    Returns:
+        The largest shift of each split that holds images.
+
+    Raises:
+        NormalisationError: if a shift is over ``most_shift``: a split that was normalised otherwise, or inverted.
+    """
+    mean, std = moments(store, store.rows("train"))
+    shifts = {}
+    for split in ("val", "test"):
+        rows = store.rows(split)
+        if len(rows):
+            others, _ = moments(store, rows)
+            shifts[split] = max(abs(a - b) / max(s, 1 / 255) for a, b, s in zip(others, mean, std, strict=True))
+    far = {split: shift for split, shift in shifts.items() if shift > most_shift}
+    if far:
+        split, shift = max(far.items(), key=lambda item: item[1])
+        first = store.index["file"].iloc[store.rows(split)[0]]
+        raise NormalisationError(
+            f"{split} does not look like train: a channel's mean is {shift:.2g} standard deviations away, limit "
+            f"{most_shift:g}, first {first}: other images, or the same ones normalised or inverted otherwise; "
+            "look at both"
+        )
+    return shifts
 
 
 def check_store(store: ShardStore) -> dict:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
+from PIL import ImageColor
 from pydantic import ConfigDict, Discriminator, Field
 
 from morelike.errors import ParamsError
@@ -22,9 +23,21 @@ class Section(pydantic.BaseModel):
 
 
 class Data(Section):
-    """Where the raw images are."""
+    """Where the raw images are, and what transparent ones are laid on."""
 
     raw: str
+    background: str
+
+    @pydantic.field_validator("background")
+    @classmethod
+    def _is_a_colour(cls, value: str) -> str:
+        ImageColor.getrgb(value)
+        return value
+
+    @property
+    def background_rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        return ImageColor.getrgb(self.background)[:3]
 
 
 class DemoData(Section):
@@ -50,15 +63,20 @@ class Split(Section):
         return self
 
 
+class Rule(Section):
+    """What becomes of one code of the audit, from which limit an image has it, and how many the run may hold."""
+
+    policy: Literal["fail", "quarantine", "fix", "warn", "ignore"]
+    limit: float | None = None
+    at_most: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$")] | None = None
+
+
 class Validate(Section):
     """Limits on the raw set."""
 
     split: Split
-    min_size_px: Count
-    max_pixels: Count
-    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)]
     max_quarantined_share: Share
-    min_images_per_class: Count
+    codes: dict[str, Rule]
 
 
 class Resize(Section):
@@ -69,6 +87,11 @@ class Resize(Section):
     color: Literal["auto", "grey", "rgb"]
     fit: Literal["pad", "crop", "stretch"]
     check_images: Count
+
+    @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Height and width, None if the images decide."""
+        return None if "auto" in (self.height_px, self.width_px) else (self.height_px, self.width_px)
 
 
 class Gaussian(Section):

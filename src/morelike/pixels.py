@@ -6,14 +6,18 @@ OpenCV's BGR order never leaves this file.
 
 import contextlib
 import io
+import math
+import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
+from morelike import colour
+from morelike.colour import WHITE, Colour
 from morelike.errors import ImageError, NormalisationError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
@@ -37,26 +41,62 @@ EXTENSIONS = {
 Image.init()  # registers every format, so that `open` may be told which to try: none that starts a program, as EPS does
 FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
+MAX_PIXELS = 64_000_000
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
+COMPARED_MODES = {
+    "L": "L",
+    "RGB": "RGB",
+    "1": "L",
+    "P": "RGB",
+    "RGBA": "RGB",
+    "LA": "L",
+}  # to what they are compared in
+SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
+AGREEMENT_LEVELS = 8  # of 255
+COUNTED_BY_SEEKING = {"GIF", "TIFF"}
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
 SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 EXIF_ORIENTATION = 0x0112
+TIFF_BITS_PER_SAMPLE = 258
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself before its pixels are read."""
+    """What a file says of itself. ``bits`` are those of a value of one channel, 8 for a palette."""
 
     format: str
     mode: str
+    bits: int
     width_px: int
     height_px: int
     frames: int
     orientation: int
+    plain: bool
 
 
-def read_header(data: bytes, max_pixels: int = 100_000_000) -> Header:
+@dataclass(frozen=True)
+class Picture:
+    """A decoded file.
+
+    Attributes:
+        header: what the file says of itself.
+        converted: upright pixels, and what they were converted from.
+        disagreement: share of the values, in [0, 1], on which OpenCV differs by more than 8 levels of 255; NaN where
+            there is no second opinion.
+    """
+
+    header: Header
+    converted: colour.Converted
+    disagreement: float
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """uint8 H×W×1 for a grey image, H×W×3 in RGB order for any other; upright."""
+        return self.converted.pixels
+
+
+def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     """Read the header of an encoded image; no pixel is decoded, but for a PNG with an orientation.
 
     Raises:
@@ -64,50 +104,79 @@ def read_header(data: bytes, max_pixels: int = 100_000_000) -> Header:
             ``max_pixels``).
     """
     with _guarded(max_pixels):
-        image = _open(data, max_pixels)
-        frames = int(getattr(image, "n_frames", 1))
-        may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
-        orientation = _orientation(image) if may_be_turned else 1
-    return Header(image.format or "", image.mode, image.width, image.height, frames, orientation)
+        return _header(_open(data, max_pixels), data, max_pixels)
 
 
-def decode(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
-    """Decode an image to upright pixels (EXIF orientation applied), first frame, second opinion's decoder.
+def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture:
+    """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
-    Pillow loads every byte, so a truncated file is refused and never filled in.
-
-    Returns:
-        uint8, H×W×1 for a grey image, H×W×3 in RGB order for any other. Alpha is composited on white; 16-bit
-        integers are scaled from [0, 65535] to 8 bits, 32-bit ones and floats from the range that holds them
-        ([0, 1], [0, 255], [0, 65535] or their own); CMYK, LAB and palettes are converted to RGB.
+    Pillow loads every byte, so a truncated file is refused and never filled in. :func:`morelike.colour.convert` says
+    what becomes of each mode.
 
     Raises:
-        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error`` or ``nan``.
+        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``, ``infinite`` or
+            ``out_of_range``.
     """
     with _guarded(max_pixels):
-        image = _open(data, max_pixels)
-        image.load()  # before getexif(): its swallowed error can make a later load() succeed
-        if image.width * image.height > max_pixels:  # an icon may hold more than its header says
-            raise ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}")
-        pixels = _to_uint8_channels(image)
-        return np.ascontiguousarray(orient(pixels, _orientation(image)))
+        image = _loaded(data, max_pixels)
+        header = _header(image, data, max_pixels)
+        values = np.asarray(image) if image.mode in PLAIN_MODES else None
+        asked = header.format in SECOND_OPINIONS and header.frames == 1  # frames are laid on each other in many ways
+        disagreement = second_opinion(data, image, values) if asked else math.nan
+        plain = values is not None and not colour.has_alpha(image) and colour.foreign_profile(image) is None
+        converted = colour.Converted(np.atleast_3d(values)) if plain else colour.convert(image, background)
+        upright = np.ascontiguousarray(orient(converted.pixels, header.orientation))
+        return Picture(header, replace(converted, pixels=upright), disagreement)
 
 
-def decode_fast(data: bytes, max_pixels: int = 100_000_000) -> np.ndarray:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
+    """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other."""
+    with _guarded(max_pixels):
+        image = _loaded(data, max_pixels)
+        return np.ascontiguousarray(orient(colour.convert(image, background).pixels, _orientation(image)))
+
+
+def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
     """Decode as :func:`decode` does, through OpenCV where it gives the same picture (about 3× faster).
 
-    For files that :func:`decode` has accepted once: OpenCV fills in what a truncated file lacks.
+    For files that :func:`read` has accepted once: OpenCV fills in what a truncated file lacks.
     """
     header = read_header(data, max_pixels)
-    plain = header.format in FAST_FORMATS and header.mode in PLAIN_MODES and header.frames == 1
-    if not plain or (header.format == "PNG" and b"tRNS" in data):
-        return decode(data, max_pixels)
+    if not header.plain:
+        return decode(data, max_pixels, background)
     flag = PLAIN_MODES[header.mode] | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     if image is None or image.dtype != np.uint8 or image.shape[:2] != (header.height_px, header.width_px):
-        return decode(data, max_pixels)
+        return decode(data, max_pixels, background)
     image = image[:, :, None] if image.ndim == 2 else image[:, :, ::-1]
     return np.ascontiguousarray(orient(image, header.orientation))
+
+
+def second_opinion(data: bytes, image: Image.Image, values: np.ndarray | None = None) -> float:
+    """Return the share of the values of a loaded image that OpenCV decodes more than 8 levels of 255 apart.
+
+    ``values`` are those of an image of a plain mode, if they are at hand. 1 if OpenCV finds another size, NaN if it
+    cannot read the file or means something else by its mode.
+    """
+    if image.mode not in COMPARED_MODES or (image.format, image.mode) == ("TIFF", "P"):  # OpenCV gives its indices
+        return math.nan
+    flags = PLAIN_MODES[image.mode] | cv2.IMREAD_IGNORE_ORIENTATION if values is not None else cv2.IMREAD_UNCHANGED
+    theirs = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if theirs is None:
+        return math.nan
+    if theirs.shape[:2] != (image.height, image.width):
+        return 1.0
+    if theirs.ndim == 3:
+        theirs = cv2.cvtColor(theirs, cv2.COLOR_BGR2RGB)  # an alpha channel is left out
+    ours = values if values is not None else np.asarray(image.convert(COMPARED_MODES[image.mode]))
+    if ours.shape == theirs.shape and ours.dtype == theirs.dtype and cv2.norm(ours, theirs, cv2.NORM_INF) == 0:
+        return 0.0
+    if theirs.dtype == np.uint16:
+        theirs = (theirs >> 8).astype(np.uint8)
+    if theirs.dtype != np.uint8:
+        return math.nan
+    ours, theirs = np.broadcast_arrays(*(np.atleast_3d(side) for side in (ours, theirs)))
+    return float((cv2.absdiff(ours, theirs) > AGREEMENT_LEVELS).mean())
 
 
 def orient(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -185,7 +254,9 @@ def _guarded(max_pixels: int) -> Iterator[None]:
     except ImageError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise ImageError("bomb", str(error) or "not enough memory to decode it") from error
+        counted = re.search(r"\((\d+) pixels\)", str(error))
+        pixels = float(counted[1]) if counted else math.nan
+        raise ImageError("bomb", str(error) or "not enough memory to decode it", pixels, max_pixels) from error
     except Exception as error:
         code = "truncated" if "truncated" in str(error).lower() else "decode_error"
         raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
@@ -203,10 +274,48 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except Exception as error:
         raise _not_opened(data) from error
     if image.width * image.height > max_pixels:
-        raise ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}")
+        raise _bomb(image, max_pixels)
     if image.width == 0 or image.height == 0:
         raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
     return image
+
+
+def _loaded(data: bytes, max_pixels: int) -> Image.Image:
+    image = _open(data, max_pixels)
+    image.load()  # before getexif(): its swallowed error can make a later load() succeed
+    if image.width * image.height > max_pixels:  # an icon may hold more than its header says
+        raise _bomb(image, max_pixels)
+    return image
+
+
+def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
+    may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
+    seeks = image.format in COUNTED_BY_SEEKING  # on a fresh object: seeking drops the frame that is loaded
+    frames = int(getattr(_open(data, max_pixels) if seeks else image, "n_frames", 1))
+    plain = (
+        image.format in FAST_FORMATS
+        and image.mode in PLAIN_MODES
+        and frames == 1
+        and not colour.has_alpha(image)
+        and not (image.format == "PNG" and b"tRNS" in data)
+        and colour.foreign_profile(image) is None
+    )
+    orientation = _orientation(image) if may_be_turned else 1
+    size = image.width, image.height
+    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, plain)
+
+
+def _bits(image: Image.Image, data: bytes) -> int:
+    if image.format == "PNG":
+        return 8 if image.mode == "P" else data[24]  # of the IHDR, which stands first
+    if image.format == "TIFF":
+        return int(max(image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (1,))))
+    return {"1": 1, "I": 16 if image.format == "PPM" else 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
+
+
+def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
+    pixels = image.width * image.height
+    return ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}", pixels, max_pixels)
 
 
 def _not_opened(data: bytes) -> ImageError:
@@ -227,39 +336,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
         return 1
-
-
-def _to_uint8_channels(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I;16"):
-        return _scaled_to_8_bits(np.asarray(image), 65535.0)
-    if image.mode in ("I", "F"):
-        values = np.asarray(image)
-        return _scaled_to_8_bits(values, _white(values))
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        flat = Image.alpha_composite(white, rgba)
-        grey = image.mode in ("1", "L", "LA", "La")
-        return np.asarray(flat.convert("L"))[:, :, None] if grey else np.asarray(flat.convert("RGB"))
-    if image.mode in ("L", "1"):
-        return np.asarray(image.convert("L"))[:, :, None]
-    if image.mode == "LAB":
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    return np.asarray(image.convert("RGB"))
-
-
-def _white(values: np.ndarray) -> float:
-    """Return the value of white: the smallest usual range that holds the values, or their maximum."""
-    if not np.isfinite(values).all():
-        raise ImageError("nan", f"{int((~np.isfinite(values)).sum())} pixels are NaN or infinite")
-    high = float(values.max())
-    if values.dtype.kind == "f" and high <= 1:
-        return 1.0
-    return next((white for white in (255.0, 65535.0) if high <= white), high)
-
-
-def _scaled_to_8_bits(values: np.ndarray, white: float) -> np.ndarray:
-    scaled = values.astype(np.float32)
-    scaled *= 255.0 / white
-    return np.rint(scaled, out=scaled).clip(0, 255).astype(np.uint8)[:, :, None]

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from morelike import compute, files, normalisation, params, pixels, progress, sources
+from morelike.colour import WHITE, Colour
 from morelike.errors import ImageError, SourceError
 from morelike.shards import ShardStore, ShardWriter
 
@@ -32,8 +33,17 @@ class Form:
     fit: str
 
 
-def write_resized(raw: str, validated: Path, out: Path, settings: params.Resize, workers: int | None = None) -> dict:
+def write_resized(
+    raw: str,
+    validated: Path,
+    out: Path,
+    settings: params.Resize,
+    background: Colour = WHITE,
+    workers: int | None = None,
+) -> dict:
     """Write every accepted image in one form into the store ``out``, and check the store.
+
+    Transparent images are laid on ``background``.
 
     ``out`` also gets ``normalisation.json``: the form, mean and std of each channel over the train split
     (pixels in [0, 1]), and what the checks measured; the same is returned.
@@ -46,7 +56,7 @@ def write_resized(raw: str, validated: Path, out: Path, settings: params.Resize,
     form = chosen_form(manifest, settings)
     source = sources.open_source(raw)
     chunks = compute.chunks(_tasks(manifest), FILES_PER_CHUNK)
-    resized = compute.map_ordered(partial(_resized_files, source, form), chunks, workers)
+    resized = compute.map_ordered(partial(_resized_files, source, form, background), chunks, workers)
     with files.written_aside(out) as aside:
         writer = ShardWriter(aside, form.height_px, form.width_px, form.channels)
         for images in progress.track(resized, len(chunks), f"resize, chunks of {FILES_PER_CHUNK} images"):
@@ -55,9 +65,10 @@ def write_resized(raw: str, validated: Path, out: Path, settings: params.Resize,
         store = ShardStore(aside)
         mean, std = normalisation.moments(store, store.rows("train"))
         checks = normalisation.check_store(store)
-        channel_order = check_against_second_decoder(store, source, form, settings.check_images)
+        shifts = normalisation.check_splits(store)
+        channel_order = check_against_second_decoder(store, source, form, settings.check_images, background)
         report = asdict(form) | {"color": "rgb" if form.channels == 3 else "grey", "mean": mean, "std": std}
-        report["checks"] = {"float_view": checks, "channel_order": channel_order}
+        report["checks"] = {"float_view": checks, "channel_order": channel_order, "shift_from_train": shifts}
         files.write_json(aside / "normalisation.json", report)
     return report
 
@@ -106,14 +117,17 @@ def antialiased(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(resampled).reshape(height, width, image.shape[2])
 
 
-def check_against_second_decoder(store: ShardStore, source: sources.Source, form: Form, count: int) -> dict:
+def check_against_second_decoder(
+    store: ShardStore, source: sources.Source, form: Form, count: int, background: Colour = WHITE
+) -> dict:
     """Decode ``count`` files, evenly spread over the store, with Pillow, and compare them with the stored pixels.
 
     Returns and raises as :func:`morelike.normalisation.check_channel_order` does.
     """
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
     sample = store.index.iloc[rows]
-    second = [to_form(_decoded(source, pixels.decode, *task), form) for task in _tasks(sample)]
+    decoder = partial(pixels.decode, background=background)
+    second = [to_form(_decoded(source, decoder, *task), form) for task in _tasks(sample)]
     return normalisation.check_channel_order(store.read(rows), np.stack(second), sample["file"].tolist())
 
 
@@ -122,8 +136,9 @@ def _tasks(table: pd.DataFrame) -> list[Task]:
     return list(zip(table["file"].tolist(), table["sha256"].tolist(), limits.tolist(), strict=True))
 
 
-def _resized_files(source: sources.Source, form: Form, tasks: list[Task]) -> np.ndarray:
-    return np.stack([to_form(_decoded(source, pixels.decode_fast, *task), form) for task in tasks])
+def _resized_files(source: sources.Source, form: Form, background: Colour, tasks: list[Task]) -> np.ndarray:
+    decoder = partial(pixels.decode_fast, background=background)
+    return np.stack([to_form(_decoded(source, decoder, *task), form) for task in tasks])
 
 
 def _decoded(source: sources.Source, decoder: Decoder, name: str, sha256: str, max_pixels: int) -> np.ndarray:

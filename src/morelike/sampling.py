@@ -15,6 +15,8 @@ from morelike.models.base import GenerativeModel
 from morelike.randomness import derived_seed, generator
 from morelike.shards import ShardStore, ShardWriter
 
+ROWS_AT_ONCE = 128  # real images that new ones are compared with; memory must not grow with a class
+
 
 class RowNoise:
     """Standard normal values, each row from its own stream: no batch size or order changes an image's noise."""
@@ -141,8 +143,8 @@ def nearest_train_images(images: np.ndarray, labels: np.ndarray, store: ShardSto
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
         candidates = store.rows("train", label)
-        for start in range(0, len(candidates), 1024):
-            part = candidates[start : start + 1024]
+        for start in range(0, len(candidates), ROWS_AT_ONCE):
+            part = candidates[start : start + ROWS_AT_ONCE]
             real = store.read(part).reshape(len(part), -1).astype(np.float32) / 255
             distances = torch.cdist(torch.from_numpy(flat[mine]), torch.from_numpy(real)).numpy()
             closest = distances.argmin(1)

@@ -10,11 +10,32 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike import files
+from morelike import compute, files
 from morelike.errors import StoreError
 
 MAX_ROWS_PER_SHARD = 1024
 MAX_SHARD_BYTES = 64 * 2**20
+
+
+def check_fits(count: int, shape: tuple[int, ...], dtype: np.dtype, free_bytes: int | None = None) -> int:
+    """Check that ``count`` images of ``shape`` fit into free memory as one array of ``dtype``.
+
+    Returns:
+        The bytes that it takes.
+
+    Raises:
+        StoreError: if it would not fit; says what does.
+    """
+    size = int(count * np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize)
+    free_bytes = compute.free_memory_bytes() if free_bytes is None else free_bytes
+    if size > free_bytes:
+        as_levels = size // np.dtype(dtype).itemsize
+        raise StoreError(
+            f"does not fit in memory: {count} images of {'×'.join(map(str, shape))} as {np.dtype(dtype)} take "
+            f"{size / 2**30:.1f} GiB, {free_bytes / 2**30:.1f} GiB are free; as uint8 they take "
+            f"{as_levels / 2**30:.1f} GiB: keep them in the store and read batches (ShardStore.batches)"
+        )
+    return size
 
 
 class ShardWriter:
@@ -96,6 +117,7 @@ class ShardStore:
         rows = np.asarray(rows, dtype=np.int64)
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
             raise StoreError(f"{self.folder}: rows {rows.min()} to {rows.max()} asked of {len(self)} images")
+        check_fits(len(rows), self.shape, np.uint8)
         images = np.empty((len(rows), *self.shape), np.uint8)
         shards = rows // self._rows_per_shard
         for shard in np.unique(shards):

@@ -20,6 +20,8 @@ UNREADABLE = (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.Bad
 LINK = "a link; links out of the raw data are not followed"
 ESCAPES = "the path leads out of the archive"
 ZIP_ENCRYPTED = 0x1
+READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe with no writer would wait for ever
+READ_NO_LINK = READ_WITHOUT_WAITING | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Source:
@@ -45,13 +47,13 @@ class Source:
         """Return the bytes of the entry ``name``.
 
         Raises:
-            ImageError: ``unreadable`` (missing, no permission, damaged archive, a link out of the root) or
-                ``bomb`` (more than ``MAX_FILE_BYTES``).
+            ImageError: ``missing``, ``no_permission``, ``link_out``, ``unreadable`` (no regular file, a damaged
+                archive) or ``bomb`` (more than ``MAX_FILE_BYTES``).
         """
         try:
             return self._bytes(name)
         except UNREADABLE as error:
-            raise ImageError("unreadable", _without_root(error, self.root)) from error
+            raise ImageError(_code_of(error), _without_root(error, self.root)) from error
 
     def _listed(self) -> tuple[list[Entry], Counter]:
         raise NotImplementedError
@@ -83,37 +85,50 @@ class Folder(Source):
 
     def _listed(self) -> tuple[list[Entry], Counter]:
         files, skipped = [], Counter()
-        for folder, subfolders, names in os.walk(self.root, onerror=_cannot_list):
-            below = Path(folder).relative_to(self.root)
-            links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
-            subfolders[:] = sorted(set(subfolders) - set(links))
-            for name in [*names, *links]:
-                relative = (below / name).as_posix()
-                if is_junk(relative):
+        folders = [""]
+        while folders:
+            below = folders.pop()
+            for found in _scanned(self.root / below):
+                name = f"{below}/{found.name}" if below else found.name
+                if found.is_dir(follow_symlinks=False):
+                    folders.append(name)
+                elif is_junk(name):
                     skipped["junk"] += 1
                 else:
-                    files.append(self._checked(relative))
+                    files.append(self._checked(name, found.is_file(follow_symlinks=False)))
         return files, skipped
 
-    def _checked(self, name: str) -> Entry:
+    def _checked(self, name: str, plain: bool) -> Entry:
+        if plain and _is_utf8(name):
+            return Entry(name)
         path = self.root / name
         if not _is_utf8(name):
             printable = os.fsencode(name).decode("utf-8", "backslashreplace")
             return Entry(printable, code="unreadable", detail="the file's name is not UTF-8")
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(self.root.resolve())):
-            return Entry(name, code="unreadable", detail=LINK if path.exists() else "a link to nothing")
+            there = path.exists()
+            return Entry(name, code="link_out" if there else "missing", detail=LINK if there else "a link to nothing")
         if not path.is_file():
             return Entry(name, code="unreadable", detail="not a regular file")
         return Entry(name)
 
     def _bytes(self, name: str) -> bytes:
-        path = self.root / name
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise ImageError("unreadable", LINK)
-        with open(path, "rb", opener=_open_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        path = os.path.join(self.root, name)
+        if not _lies_in(os.path.dirname(path), str(self.root)):
+            raise ImageError("link_out", LINK)
+        try:
+            number = os.open(path, READ_NO_LINK)
+        except OSError as error:
+            if not os.path.islink(path):
+                raise error
+            if not Path(path).resolve().is_relative_to(self.root.resolve()):
+                raise ImageError("link_out", LINK) from error
+            number = os.open(path, READ_WITHOUT_WAITING)
+        with open(number, "rb", buffering=0) as file:
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
                 raise ImageError("unreadable", "not a regular file")
-            return _read_bounded(file, os.fstat(file.fileno()).st_size)
+            return _read_bounded(file, status.st_size)
 
 
 class Zip(Source):
@@ -171,8 +186,10 @@ class Shards(Source):
 
 
 def _is_folder_of_shards(root: Path) -> bool:
-    names = [name for _, _, names in os.walk(root) for name in names if not is_junk(name)]
-    return any(name.endswith(".tar") for name in names) and not any(map(has_image_extension, names))
+    names = [name for _, _, names in os.walk(root) for name in names]
+    if not any(name.endswith(".tar") and not is_junk(name) for name in names):
+        return False
+    return not any(has_image_extension(name) and not is_junk(name) for name in names)
 
 
 def _identity(path: Path) -> tuple[str, int, int]:
@@ -192,9 +209,9 @@ def _zip(path: str, _size: int, _mtime_ns: int) -> zipfile.ZipFile:
 def _zip_entry(member: zipfile.ZipInfo) -> Entry:
     name = member.filename
     if _escapes(name):
-        return Entry(name, code="unreadable", detail=ESCAPES)
+        return Entry(name, code="member_escapes", detail=ESCAPES)
     if stat.S_ISLNK(member.external_attr >> 16):
-        return Entry(name, code="unreadable", detail=LINK)
+        return Entry(name, code="link_out", detail=LINK)
     if member.flag_bits & ZIP_ENCRYPTED:
         return Entry(name, code="unreadable", detail="encrypted")
     return Entry(name)
@@ -229,9 +246,10 @@ def _tar_entry(member: tarfile.TarInfo, label: str) -> Entry:
         printable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return Entry(printable, code="unreadable", detail="the file's name is not UTF-8")
     if _escapes(name):
-        return Entry(name, code="unreadable", detail=ESCAPES)
+        return Entry(name, code="member_escapes", detail=ESCAPES)
     if not member.isreg() or member.issparse():
-        return Entry(name, code="unreadable", detail=LINK if member.issym() or member.islnk() else "not a regular file")
+        link = member.issym() or member.islnk()
+        return Entry(name, code="link_out" if link else "unreadable", detail=LINK if link else "not a regular file")
     if label and (label in (".", "..") or set(label) & set("/\\\0") or not label.isprintable()):
         return Entry(name, code="stray", detail=f"its .cls holds {label!r}, which cannot name a folder")
     return Entry(name, label)
@@ -263,12 +281,19 @@ def _is_utf8(name: str) -> bool:
 
 def _read_bounded(file, size: int) -> bytes:
     if size > MAX_FILE_BYTES:
-        raise ImageError("bomb", f"{size} bytes, limit {MAX_FILE_BYTES}")
+        raise ImageError("bomb", f"{size} bytes, limit {MAX_FILE_BYTES}", size, MAX_FILE_BYTES)
     return file.read(size)
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe with no writer would wait for ever
+@lru_cache(maxsize=4096)
+def _lies_in(folder: str, root: str) -> bool:
+    return Path(folder).resolve().is_relative_to(Path(root).resolve())
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    return "no_permission" if isinstance(error, PermissionError) else "unreadable"
 
 
 def _without_root(error: Exception, root: Path) -> str:
@@ -278,5 +303,9 @@ def _without_root(error: Exception, root: Path) -> str:
     return f"{type(error).__name__}: {error}".replace(str(root), root.name)
 
 
-def _cannot_list(error: OSError) -> None:
-    raise SourceError(f"{error.filename}: cannot be listed: {error.strerror}") from error
+def _scanned(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError as error:
+        raise SourceError(f"{error.filename}: cannot be listed: {error.strerror}") from error

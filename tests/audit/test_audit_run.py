@@ -1,6 +1,7 @@
 import importlib
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,20 +9,25 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from morelike import params
-from morelike.audit import run
-from morelike.audit.inspection import Inspector
+from morelike import params, progress
+from morelike.audit import collection, run
 from morelike.errors import SourceError, ValidationError
 from morelike.layout import Entry
+from morelike.sources import open_source
 
-SETTINGS = params.Validate(
-    split={"train": 0.6, "val": 0.2, "test": 0.2},
-    min_size_px=8,
-    max_pixels=10_000,
-    near_duplicate_bits=6,
-    max_quarantined_share=0.5,
-    min_images_per_class=5,
-)
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = params.load(ROOT / "params.yaml")
+LIMITS = {"too_small": {"limit": 8}, "bomb": {"limit": 10_000}, "small_class": {"limit": 5}}
+LOOSE = {code: {"at_most": None} for code, rule in DEFAULTS.validate_.codes.items() if rule.at_most is not None}
+
+
+def settings_with(codes=None, **changes):
+    rules = {code: rule.model_dump() for code, rule in DEFAULTS.validate_.codes.items()}
+    for code, change in (LOOSE | LIMITS | (codes or {})).items():
+        rules[code] |= change
+    section = DEFAULTS.validate_.model_dump() | {"split": {"train": 0.6, "val": 0.2, "test": 0.2}}
+    section |= {"max_quarantined_share": 0.5} | changes
+    return DEFAULTS.model_copy(update={"validate_": params.Validate(**section | {"codes": rules})})
 
 
 def drawn(seed):
@@ -42,9 +48,13 @@ def fill(root, folders=("cat", "dog"), count=10):
     return root
 
 
-def validate(tmp_path, raw="raw", workers=1, out="out", **changes):
-    settings = SETTINGS.model_copy(update=changes)
-    return run.validate(tmp_path / raw, settings, 0, tmp_path / out, tmp_path / "evidence", workers)
+def validate(tmp_path, raw="raw", workers=1, out="out", codes=None, **changes):
+    audit = run.Audit(tmp_path / out, tmp_path / "state")
+    return run.validate(tmp_path / raw, settings_with(codes, **changes), audit, workers)
+
+
+def findings(folder):
+    return pd.read_parquet(folder / "findings.parquet")
 
 
 def tables(folder):
@@ -71,9 +81,10 @@ def test_every_file_has_one_row_in_one_of_the_two_tables(tmp_path):
     assert list(manifest.columns) == list(run.MANIFEST)
     assert (numbers["accepted"], numbers["quarantined"]) == (20, 6)
     assert Counter(quarantine["code"]) == Counter(
-        ["not_an_image", "empty", "truncated", "unreadable", "exact_duplicate", "stray"]
+        ["not_an_image", "empty", "truncated", "link_out", "exact_duplicate", "stray"]
     )
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out/quarantine.csv", keep_default_na=False), quarantine)
+    written = pd.read_csv(tmp_path / "out/quarantine.csv").fillna({"label": ""})
+    pd.testing.assert_frame_equal(written, quarantine)
 
 
 def test_the_bytes_written_do_not_depend_on_workers_or_on_where_the_raw_images_are(tmp_path):
@@ -84,15 +95,29 @@ def test_the_bytes_written_do_not_depend_on_workers_or_on_where_the_raw_images_a
         assert (tmp_path / "here/out" / name).read_bytes() == (tmp_path / "there/out" / name).read_bytes()
 
 
-def test_a_double_is_quarantined_and_a_conflict_of_labels_is_noted(tmp_path):
+def test_a_double_is_quarantined(tmp_path):
+    raw = fill(tmp_path / "raw")
+    (raw / "cat/zz.png").write_bytes((raw / "cat/3.png").read_bytes())
+    validate(tmp_path)
+    quarantine = tables(tmp_path / "out")[1]
+    assert quarantine.loc[0, ["file", "code"]].tolist() == ["cat/zz.png", "exact_duplicate"]
+    assert "cat/3.png" in quarantine.loc[0, "detail"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "left_out"), [("quarantine", {"cat/3.png", "dog/zz.png"}), ("warn", {"dog/zz.png"})]
+)
+def test_one_image_under_two_labels_is_trusted_under_neither_unless_it_is_asked_for(tmp_path, policy, left_out):
     raw = fill(tmp_path / "raw")
     (raw / "dog/zz.png").write_bytes((raw / "cat/3.png").read_bytes())
-    validate(tmp_path)
+    validate(tmp_path, codes={"label_conflict": {"policy": policy}})
     manifest, quarantine = tables(tmp_path / "out")
-    assert quarantine.loc[0, ["file", "code"]].tolist() == ["dog/zz.png", "exact_duplicate"]
-    assert "cat/3.png, which is labelled cat" in quarantine.loc[0, "detail"]
-    assert manifest.set_index("file").loc["cat/3.png", "notes"] == "label_conflict"
-    assert json.loads((tmp_path / "out/summary.json").read_text())["notes"] == {"label_conflict": 1}
+    assert set(quarantine["file"]) == left_out
+    found = findings(tmp_path / "out").query("code == 'label_conflict'").set_index("file")["detail"]
+    assert "dog/zz.png, which is labelled dog" in found["cat/3.png"]
+    assert "cat/3.png, which is labelled cat" in found["dog/zz.png"]
+    if policy == "warn":
+        assert "label_conflict: the same pixels" in manifest.set_index("file").loc["cat/3.png", "findings"]
 
 
 def test_near_duplicates_are_in_one_split(tmp_path):
@@ -106,13 +131,19 @@ def test_near_duplicates_are_in_one_split(tmp_path):
     assert all(splits[f"cat/{row}.png"] == splits[f"cat/{row}_brighter.png"] for row in range(10))
 
 
-def test_leaks_between_given_splits_are_counted_and_said(tmp_path, capsys):
+@pytest.mark.parametrize("policy", ["quarantine", "warn"])
+def test_a_leak_into_a_given_test_split_is_taken_out_of_train_or_said(tmp_path, capsys, policy):
     raw = fill(tmp_path / "raw", ["train/cat", "val/cat", "test/cat"])
     Image.fromarray(np.clip(drawn(0).astype(int) + 4, 0, 255).astype(np.uint8)).save(raw / "test/cat/leak.png")
-    assert validate(tmp_path)["leaked_images"] == 1
-    assert "warning: 1 images of the given val or test have near-duplicates" in capsys.readouterr().out
-    manifest, _ = tables(tmp_path / "out")
+    numbers = validate(tmp_path, codes={"leakage": {"policy": policy}})
+    assert numbers["found"]["leakage"] == 1
+    manifest, quarantine = tables(tmp_path / "out")
     assert (manifest["split"] == manifest["file"].str.partition("/")[0]).all()
+    assert "test/cat/leak.png" in set(manifest["file"])
+    if policy == "quarantine":
+        assert quarantine[["file", "code"]].to_numpy().tolist() == [["train/cat/0.png", "leakage"]]
+    else:
+        assert "warning: 1 leakage: train/cat/0.png: nearly test/cat/leak.png" in capsys.readouterr().out
 
 
 def test_too_many_bad_files_fail_with_rule_count_and_files_and_leave_the_quarantine_table(tmp_path):
@@ -121,8 +152,8 @@ def test_too_many_bad_files_fail_with_rule_count_and_files_and_leave_the_quarant
         (raw / f"cat/bad{row}.png").touch()
     with pytest.raises(ValidationError, match=r"8 empty.*8 found, limit 10% of 28: cat/bad0.png.*3 more") as caught:
         validate(tmp_path, max_quarantined_share=0.1)
-    assert str(tmp_path / "evidence/quarantine.csv") in str(caught.value)
-    assert len(pd.read_csv(tmp_path / "evidence/quarantine.csv")) == 8
+    assert str(tmp_path / "state/validate") in str(caught.value)
+    assert len(pd.read_csv(tmp_path / "state/validate/quarantine.csv")) == 8
     assert not (tmp_path / "out").exists()
 
 
@@ -137,7 +168,7 @@ def test_a_class_too_small_to_split_is_named(tmp_path):
     raw = fill(tmp_path / "raw", ["cat", "dog", "emu"])
     for row in range(6):
         (raw / f"emu/{row}.png").unlink()
-    with pytest.raises(ValidationError, match=r"emu \(4 images\)"):
+    with pytest.raises(ValidationError, match=r"emu \(4 images, at least 5\)"):
         validate(tmp_path)
 
 
@@ -152,7 +183,7 @@ def test_a_broken_expectation_fails_with_its_rule_and_leaves_the_results(tmp_pat
     fill(tmp_path / "raw", ["train/cat", "test/cat"])
     with pytest.raises(ValidationError, match="train, val and test all hold images"):
         validate(tmp_path, split=params.Split(train=0.8, val=0.0, test=0.2))
-    assert not json.loads((tmp_path / "evidence/expectations.json").read_text())["success"]
+    assert not json.loads((tmp_path / "state/validate/expectations.json").read_text())["success"]
     assert not (tmp_path / "out").exists()
 
 
@@ -176,6 +207,54 @@ def test_a_file_that_kills_its_worker_is_quarantined_alone(tmp_path, monkeypatch
     fill(tmp_path / "raw", ["cat"], 4)
     source = importlib.import_module("deadly").Deadly(tmp_path / "raw")
     entries = [Entry(f"cat/{row}.png", "cat") for row in range(4)]
-    table = run.inspect(Inspector(source, 8, 10_000), entries, workers=2)
+    table, decoded = collection.collect(source, entries, 10_000, (255, 255, 255), tmp_path / "cache", workers=2)
     assert table["file"].tolist() == [entry.name for entry in entries]
     assert table["code"].tolist() == ["", "", "", "decode_error"]
+    assert decoded == 3
+
+
+def test_ten_images_more_are_ten_decoded_and_the_bytes_are_those_of_a_fresh_audit(tmp_path, capsys):
+    raw = fill(tmp_path / "raw", count=30)
+    validate(tmp_path)
+    assert "60 of 60 files decoded" in capsys.readouterr().out
+    for row in range(10):
+        save(raw / f"cat/new{row}.png", 5000 + row)
+    validate(tmp_path, out="again")
+    assert "10 of 70 files decoded" in capsys.readouterr().out
+    fresh = run.Audit(tmp_path / "fresh", tmp_path / "other_state")
+    run.validate(raw, settings_with(), fresh, 1)
+    for name in ("manifest.parquet", "quarantine.parquet", "findings.parquet", "expectations.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+
+
+def test_an_audit_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
+    source = open_source(fill(tmp_path / "raw", count=30))
+    entries, args = source.entries(), (10_000, (255, 255, 255), tmp_path / "cache", 1)
+    monkeypatch.setattr(collection, "FILES_PER_CHUNK", 10)
+
+    def stop(items, *_):
+        for number, item in enumerate(items):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield item
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(progress, "track", stop)
+        with pytest.raises(KeyboardInterrupt):
+            collection.collect(source, entries, *args)
+    table, decoded = collection.collect(source, entries, *args)
+    assert decoded == 30
+    assert (table["code"] == "").all()
+
+
+def test_one_pixel_of_a_known_file_changed_is_seen(tmp_path):
+    raw = fill(tmp_path / "raw")
+    validate(tmp_path)
+    before = tables(tmp_path / "out")[0].set_index("file")
+    image = drawn(3)
+    image[0, 0] ^= 255
+    Image.fromarray(image).save(raw / "cat/3.png")
+    validate(tmp_path)
+    after = tables(tmp_path / "out")[0].set_index("file")
+    changed = before.index[before["pixel_sha256"] != after["pixel_sha256"]]
+    assert changed.tolist() == ["cat/3.png"]

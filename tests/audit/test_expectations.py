@@ -1,16 +1,20 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from morelike import files
+from morelike import files, params
 from morelike.audit import expectations
+
+CODES = params.load(Path(__file__).resolve().parents[2] / "params.yaml").validate_.codes
 
 SPLITS = ["train", "train", "val", "test"]
 
 
 def table(count=8):
     rows = np.arange(count)
-    shares = {name: 0.2 + rows / 100 for name in expectations.SHARES}
+    shares = {name: 0.2 + rows / 100 for name in expectations.SHARES} | {"disagreement": 0.0}
     return pd.DataFrame(
         {
             **shares,
@@ -24,13 +28,19 @@ def table(count=8):
             "width_px": 20,
             "height_px": 20,
             "frames": 1,
+            "bits": 8,
+            "white": 255.0,
+            "mode": "RGB",
+            "profile": "",
+            "orientation": 1,
+            "entropy_bits": 4.0,
             "colourfulness": 0.0,
         }
     )
 
 
-def check(frame, splits_given=False):
-    return expectations.check(frame, expectations.suite(8, ["cat"], splits_given))
+def check(frame, splits_given=False, codes=CODES):
+    return expectations.check(frame, expectations.suite(codes, ["cat"], splits_given))
 
 
 def test_a_sound_table_meets_every_expectation_and_the_result_is_json(tmp_path):
@@ -39,12 +49,13 @@ def test_a_sound_table_meets_every_expectation_and_the_result_is_json(tmp_path):
     assert expectations.breaches(result) == []
     files.write_json(tmp_path / "result.json", result)
     assert result == check(table())
+    assert result["met"] == result["expectations"] == len(result["results"])
 
 
 @pytest.mark.parametrize(
     ("column", "bad", "rule"),
     [
-        ("mean", np.nan, "mean is never null"),
+        ("mean", np.nan, "nothing is null"),
         ("mean_g", 1.5, "mean_g lies in [0, 1]"),
         ("std", np.inf, "std lies in [0, 1]"),
         ("std", 0.0, "std is above 0"),
@@ -55,6 +66,11 @@ def test_a_sound_table_meets_every_expectation_and_the_result_is_json(tmp_path):
         ("pixel_sha256", f"{0:064x}", "no two images have the same pixels"),
         ("phash", "xyz", "a perceptual hash is 16 hex digits"),
         ("group", 0, "near-duplicates are in one split"),
+        (
+            "disagreement",
+            0.5,
+            "decoders_disagree: share of the values more than 8 levels of 255 apart is at most 0.001",
+        ),
     ],
 )
 def test_a_fault_breaks_its_rule_and_names_the_file(column, bad, rule):
@@ -77,3 +93,33 @@ def test_near_duplicates_may_straddle_splits_that_were_given():
     frame = table()
     frame["group"] = 0
     assert check(frame, splits_given=True)["success"]
+
+
+@pytest.mark.parametrize(
+    ("column", "bad", "rule"),
+    [
+        ("dark", 0.01, "near_black: 99th percentile of brightness is at least 0.1"),
+        ("clipped_share", 0.9, "clipped: share is at most 0.5"),
+        ("mode", "CMYK", "cmyk: mode is not CMYK"),
+        ("bits", 16, "sixteen_bit: not 16 bits a value"),
+        ("orientation", 6, "orientation: stored upright"),
+        ("width_px", 81, "odd_aspect: long side / short side is at most 4"),
+    ],
+)
+def test_a_fault_to_warn_of_is_shown_with_its_file_and_fails_no_run(column, bad, rule):
+    frame = table()
+    frame.loc[3, column] = bad
+    result = check(frame)
+    broken = [one for one in result["results"] if not one["success"]]
+    assert [one["rule"] for one in broken] == [rule]
+    assert broken[0]["files"] == ["cat/3.png"]
+    assert broken[0]["severity"] in ("warning", "info")
+    assert result["success"]
+    assert expectations.breaches(result) == []
+
+
+def test_a_policy_decides_how_bad_a_fault_is():
+    frame = table()
+    frame.loc[3, "dark"] = 0.01
+    strict = CODES | {"near_black": params.Rule(policy="quarantine", limit=0.1)}
+    assert [count for _, count, _ in expectations.breaches(check(frame, codes=strict))] == [1]

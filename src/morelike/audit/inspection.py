@@ -1,96 +1,81 @@
-"""Look at one raw file: a row of facts, or the reason why it cannot be used."""
+"""Look at raw files, many at once: the facts of each, or the reason why it has none. No rule is applied here."""
 
 import contextlib
 import hashlib
+import math
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+import pyarrow as pa
 
 from morelike import pixels
-from morelike.audit import likeness
+from morelike.audit import hashing, measures
+from morelike.audit.cache import Known
+from morelike.colour import WHITE, Colour
 from morelike.errors import ImageError
 from morelike.layout import Entry, has_image_extension
 from morelike.sources import Source
 
-LONGEST_SIDE_PX = 512  # larger images are shrunk before their colourfulness is measured
-DEEP_MODES = ("I", "F")
-CODES = (
-    "unreadable",
-    "empty",
-    "truncated",
-    "not_an_image",
-    "decode_error",
-    "bomb",
-    "wrong_extension",
-    "constant",
-    "exact_duplicate",
-    "too_small",
-    "nan",
-    "stray",
+MEASURES = ["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness", "blur"]
+HISTOGRAM_MEASURES = ["dark", "light", "entropy_bits", "clipped_share"]
+FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
+SEEN = pa.schema([("sha256", pa.string()), *FAULT])
+FACTS = pa.schema(
+    [
+        *SEEN,
+        *((name, pa.string()) for name in ("pixel_sha256", "format", "mode", "profile")),
+        *((name, pa.int64()) for name in ("bits", "width_px", "height_px", "orientation", "frames")),
+        *((name, pa.float64()) for name in ("white", "transparent_share", "disagreement")),
+        *((name, pa.bool_()) for name in ("alpha", "constant")),
+        *((name, pa.float64()) for name in MEASURES + HISTOGRAM_MEASURES),
+        ("phash", pa.string()),
+        ("phash_cut", pa.string()),
+        ("thumbnail", pa.binary(hashing.SMALL_SIDE_PX**2)),
+    ]
 )
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Inspector:
-    """Inspects chunks of files; pickles, so it can be sent to worker processes."""
+    """Inspects chunks of files; pickles, so it can be sent to worker processes.
+
+    Attributes:
+        source: where the files are.
+        max_pixels: images of more are refused before they are decoded.
+        background: what transparent images are laid on.
+        known: contents whose facts are known already.
+    """
 
     source: Source
-    min_size_px: int
     max_pixels: int
+    background: Colour = WHITE
+    known: Known = field(default_factory=lambda: Known(Path()))
 
-    def __call__(self, entries: list[Entry]) -> list[Row]:
-        """Return one row a file, in order: ``code`` is "" for a usable image, else the reason it is not one.
+    def __call__(self, entries: list[Entry]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return a row of :data:`SEEN` for each file, in order, and a row of :data:`FACTS` for each new content.
 
-        Rows of usable images hold their statistics, pixels in [0, 1], perceptual hash and small thumbnail.
+        ``sha256`` of a file is "" if it could not be read, and ``code`` says why; else ``code`` is of its listing.
         """
-        rows, thumbnails = [], []
+        seen, facts = [], _Facts()
         with _decoders_kept_quiet():
             for entry in entries:
-                row = {"file": entry.name, "label": entry.label, "given": entry.split, "code": "", "detail": ""}
-                try:
-                    facts, thumbnail = self._inspect(entry)
-                except ImageError as error:
-                    rows.append(row | {"code": error.code, "detail": _one_line(error.detail)})
-                    continue
-                rows.append(row | facts | {"thumbnail": likeness.small_thumbnail(thumbnail)})
-                thumbnails.append(thumbnail)
-        hashes = iter(likeness.phash(np.stack(thumbnails))) if thumbnails else iter(())
-        return [row if row["code"] else row | {"phash": f"{int(next(hashes)):016x}"} for row in rows]
-
-    def _inspect(self, entry: Entry) -> tuple[Row, np.ndarray]:
-        if entry.code and entry.code != "stray":
-            raise ImageError(entry.code, entry.detail)
-        data = self._read(entry.name)
-        header = pixels.read_header(data, self.max_pixels)
-        _check_extension(entry.name, header.format)
-        image = pixels.decode(data, self.max_pixels)
-        height, width = image.shape[:2]
-        if min(height, width) < self.min_size_px:
-            raise ImageError("too_small", f"{width}×{height} pixels, the shorter side must have {self.min_size_px}")
-        if (image == image[0, 0]).all():
-            raise ImageError("constant", f"every pixel is {'/'.join(map(str, image[0, 0]))}")
-        if entry.code:
-            raise ImageError(entry.code, entry.detail)
-        facts = {
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "pixel_sha256": hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
-            "format": header.format,
-            "mode": header.mode,
-            "width_px": width,
-            "height_px": height,
-            "orientation": header.orientation,
-            "frames": header.frames,
-            **statistics(image),
-            "notes": ",".join(_notes(header)),
-        }
-        return facts, likeness.thumbnail(image)
+                row = {"sha256": "", "code": entry.code, "detail": entry.detail}
+                if entry.code in ("", "stray"):
+                    try:
+                        data = self._read(entry.name)
+                        row["sha256"] = digest = hashlib.sha256(data).hexdigest()
+                        if digest not in facts and digest not in self.known:
+                            facts.add(digest, data, self.max_pixels, self.background)
+                    except ImageError as error:
+                        row |= _fault(error)
+                seen.append(row)
+        return pa.RecordBatch.from_pylist(seen, SEEN), facts.batch()
 
     def _read(self, name: str) -> bytes:
         try:
@@ -101,60 +86,67 @@ class Inspector:
             raise
 
 
-def statistics(image: np.ndarray) -> dict[str, float]:
-    """Return the statistics of a uint8 H×W×{1,3} image, pixels in [0, 1].
+class _Facts:
+    """Rows of facts; what can be measured on many images at once waits for the end."""
 
-    ``mean``, ``std``, ``min`` and ``max`` are over all values; ``mean_r``, ``mean_g`` and ``mean_b`` a channel.
-    ``colourfulness`` is M of Hasler & Süsstrunk, "Measuring colourfulness in natural images" (2003), 0 for grey.
-    """
-    means, stds = (values.ravel() / 255 for values in cv2.meanStdDev(image))
-    mean = float(means.mean())
-    variance = float((stds**2 + means**2).mean()) - mean**2
-    red, green, blue = (float(value) for value in np.broadcast_to(means, 3))
+    def __init__(self):
+        self.rows: dict[str, Row] = {}
+        self.measured: list[str] = []
+        self.thumbnails: list[np.ndarray] = []
+        self.histograms: list[np.ndarray] = []
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self.rows
+
+    def add(self, digest: str, data: bytes, max_pixels: int, background: Colour) -> None:
+        row = {"sha256": digest, "code": "", "detail": ""}
+        self.rows[digest] = row
+        try:
+            picture = pixels.read(data, max_pixels, background)
+        except ImageError as error:
+            row |= _fault(error)
+            return
+        luma = measures.luma_of(picture.pixels)
+        thumbnail, histogram = hashing.thumbnail(luma), measures.histogram(luma)
+        cut = hashing.thumbnail(hashing.cut(luma))
+        row |= _of_picture(picture, bool(histogram.max() == luma.size)) | measures.of_image(picture.pixels, luma)
+        row["thumbnail"] = hashing.small_thumbnail(thumbnail)
+        self.measured.append(digest)
+        self.thumbnails += [thumbnail, cut]
+        self.histograms.append(histogram)
+
+    def batch(self) -> pa.RecordBatch:
+        if self.measured:
+            columns = measures.of_histograms(np.stack(self.histograms))
+            hashes = hashing.in_hex(hashing.phash(np.stack(self.thumbnails)))
+            columns |= {"phash": hashes[::2], "phash_cut": hashes[1::2]}
+            for number, digest in enumerate(self.measured):
+                self.rows[digest] |= {name: values[number] for name, values in columns.items()}
+        return pa.RecordBatch.from_pylist(list(self.rows.values()), FACTS)
+
+
+def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
+    header, converted, image = picture.header, picture.converted, picture.pixels
     return {
-        "mean": mean,
-        "std": float(np.sqrt(max(variance, 0.0))),
-        "min": float(image.min()) / 255,
-        "max": float(image.max()) / 255,
-        "mean_r": red,
-        "mean_g": green,
-        "mean_b": blue,
-        "colourfulness": _colourfulness(image),
+        "pixel_sha256": hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
+        "format": header.format,
+        "mode": header.mode,
+        "profile": converted.profile,
+        "bits": header.bits,
+        "width_px": image.shape[1],
+        "height_px": image.shape[0],
+        "orientation": header.orientation,
+        "frames": header.frames,
+        "white": converted.white,
+        "transparent_share": converted.transparent_share,
+        "disagreement": 0.0 if math.isnan(picture.disagreement) else picture.disagreement,
+        "alpha": converted.alpha,
+        "constant": of_one_level and bool((image == image[0, 0]).all()),
     }
 
 
-def _colourfulness(image: np.ndarray) -> float:
-    if image.shape[2] == 1:
-        return 0.0
-    scale = LONGEST_SIDE_PX / max(image.shape[:2])
-    if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    red, green, blue = np.moveaxis(image.astype(np.float32) / 255, 2, 0)
-    opponents = np.stack([red - green, (red + green) / 2 - blue]).reshape(2, -1).astype(np.float64)
-    return float(np.hypot(*opponents.std(axis=1)) + 0.3 * np.hypot(*opponents.mean(axis=1)))
-
-
-def _check_extension(name: str, image_format: str) -> None:
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in pixels.EXTENSIONS.get(image_format, ()):
-        expected = ", ".join(sorted(pixels.EXTENSIONS.get(image_format, ())))
-        raise ImageError("wrong_extension", f"holds a {image_format} ({expected}), its name ends in {suffix!r}")
-
-
-def _notes(header: pixels.Header) -> list[str]:
-    facts = {
-        "animated": header.frames > 1,
-        "turned": header.orientation in range(2, 9),
-        "transparent": header.mode.lower().endswith("a"),
-        "deep": header.mode.startswith(DEEP_MODES),
-        "cmyk": header.mode == "CMYK",
-    }
-    return [note for note, holds in facts.items() if holds]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _fault(error: ImageError) -> Row:
+    return {"code": error.code, "detail": " ".join(error.detail.split()), "value": error.value, "limit": error.limit}
 
 
 @contextlib.contextmanager

@@ -1,139 +1,159 @@
-"""The audit from raw files to the manifest: inspect, drop doubles, group, split, check the limits, write."""
+"""The audit from raw files to the manifest: inspect, find faults, apply the policies, group, split, check, write."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from morelike import compute, files, params, progress
-from morelike.audit import expectations, likeness, splitting, summary
-from morelike.audit.inspection import Inspector, Row
-from morelike.errors import ComputeError, SourceError, ValidationError
-from morelike.layout import Entry
+from morelike import files, params, progress
+from morelike.audit import collection, drift, expectations, hashing, likeness, policies, rules, sets, splitting, summary
+from morelike.audit.inspection import HISTOGRAM_MEASURES, MEASURES
+from morelike.errors import SourceError, ValidationError
 from morelike.sources import open_source
 
-FILES_PER_CHUNK = 64
 MANIFEST = {
     **dict.fromkeys(["file", "label", "split"], "str"),
     "group": "int64",
-    **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode"], "str"),
-    **dict.fromkeys(["width_px", "height_px", "orientation", "frames"], "int64"),
-    **dict.fromkeys(["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness"], "float64"),
-    "notes": "str",
+    **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
+    **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
+    **dict.fromkeys(["white", "transparent_share", "disagreement", *MEASURES, *HISTOGRAM_MEASURES], "float64"),
+    "findings": "str",
 }
-FACTS = [column for column in MANIFEST if column not in ("file", "label", "split", "group")]
-QUARANTINE = ["file", "label", "code", "detail"]
+QUARANTINE = rules.FINDING
+FINDINGS = ["file", "label", "code", "policy", "value", "limit", "detail"]
 
 
-def validate(
-    raw: Path | str, settings: params.Validate, seed: int, out: Path, evidence: Path, workers: int | None = None
-) -> dict[str, Any]:
-    """Audit the raw images at ``raw``, write ``out`` whole, say what was found; return its numbers, flat.
+@dataclass(frozen=True)
+class Audit:
+    """What an audit writes, and where it keeps what outlives a run.
 
-    ``out`` gets ``manifest.parquet`` (a row an image, sorted by file), ``quarantine.parquet`` and ``.csv`` (a row
-    a file that is not used: ``code`` and ``detail`` say why), ``expectations.json`` and ``summary.json``. Every
-    raw file has one row in one of the two tables. The bytes depend on raw files, ``settings`` and ``seed`` alone.
+    Attributes:
+        out: the folder of its results.
+        state: a folder that outlives ``out`` and is safe to delete: known contents, the last accepted set, and what was
+            found by a run that failed.
+    """
+
+    out: Path
+    state: Path
+
+    @property
+    def evidence(self) -> Path:
+        """What was found, also where the run failed."""
+        return self.state / "validate"
+
+    def accepted(self, raw: Path | str) -> Path:
+        """Return where the profile of the last accepted set of ``raw`` stands."""
+        return self.state / "accepted" / f"{Path(raw).name or 'raw'}.json"
+
+
+def validate(raw: Path | str, settings: params.Params, audit: Audit, workers: int | None = None) -> dict[str, Any]:
+    """Audit the raw images at ``raw``, write ``audit.out`` whole, say what was found; return its numbers, flat.
+
+    ``out`` gets ``manifest.parquet`` (a row an image, sorted by file), ``quarantine.parquet`` and ``.csv`` (a row a
+    file that is not used: code, value, limit and detail say why), ``findings.parquet`` and ``.csv`` (a row a file and
+    code, with its policy), ``expectations.json`` and ``summary.json``. Every raw file has one row in one of the first
+    two. The bytes depend on raw files, settings and, for drift alone, on what was accepted before.
 
     Raises:
+        ParamsError: if a rule of a code cannot be.
         SourceError: if ``raw`` cannot be listed, or holds nothing.
-        ValidationError: if a limit is breached. ``evidence``, a folder, keeps the quarantine table and the results.
+        ValidationError: if a limit is breached. ``audit.evidence`` keeps the tables and the results.
     """
+    codes = settings.validate_.codes
+    policies.check_rules(codes)
     source = open_source(raw)
     entries = source.entries()
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
-    inspector = Inspector(source, settings.min_size_px, settings.max_pixels)
-    table = without_doubles(inspect(inspector, entries, workers))
-    quarantine = table.loc[table["code"] != "", QUARANTINE].reset_index(drop=True)
-    with files.written_aside(evidence) as folder:
-        _write_quarantine(folder, quarantine)
-    see = f"see {evidence / 'quarantine.csv'}"
-    _check_quarantined(table, settings.max_quarantined_share, see)
+    max_pixels, background = int(codes["bomb"].limit), settings.data.background_rgb
+    table, decoded = collection.collect(source, entries, max_pixels, background, audit.state / "audit", workers)
+    images, found = judged(table, codes, settings.resize.size_px)
+    shifts, profiles = drift.against_last(images, audit.accepted(raw), codes)
+    found = policies.noted(rules.gathered([found, shifts]), codes)
+    quarantine = policies.quarantined(found).merge(table[["file"]], on="file")[QUARANTINE].sort_values("file")
+    with files.written_aside(audit.evidence) as folder:
+        _write_tables(folder, quarantine, found)
+    see = f"see {audit.evidence}"
+    policies.check_limits(found, codes, len(table), see)
+    _check_quarantined(table, quarantine, settings.validate_.max_quarantined_share, see)
 
-    manifest = table[table["code"] == ""].reset_index(drop=True)
-    splits_given = bool((manifest["given"] != "").any())
-    if not splits_given:
-        _check_class_sizes(manifest, entries, settings.min_images_per_class, see)
-    hashes = manifest["phash"].map(lambda digits: int(digits, 16)).to_numpy("uint64")
-    thumbnails = manifest.pop("thumbnail").to_list()
-    manifest["group"] = likeness.near_duplicate_groups(hashes, thumbnails, settings.near_duplicate_bits)
-    manifest["split"] = splitting.assign_splits(manifest, settings.split.model_dump(), seed)
-
-    labels = sorted({entry.label for entry in entries} - {""})
-    suite = expectations.suite(settings.min_size_px, labels, splits_given)
-    checked = expectations.check(manifest[list(MANIFEST)].astype(MANIFEST), suite)
-    files.write_json(evidence / "expectations.json", checked)
+    manifest = images[~images["file"].isin(quarantine["file"])].reset_index(drop=True)
+    manifest["split"] = splitting.assign_splits(manifest, settings.validate_.split.model_dump(), settings.seed)
+    manifest = _manifest(manifest, found)
+    suite = expectations.suite(codes, sorted(set(table["label"]) - {""}), bool((table["given"] != "").any()))
+    checked = expectations.check(manifest, suite)
+    files.write_json(audit.evidence / "expectations.json", checked)
     for rule, count, first in expectations.breaches(checked):
-        raise ValidationError(rule, count, "none", first, f"Mend or remove them; see {evidence}/expectations.json")
+        raise ValidationError(
+            rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
+        )
 
-    about = summary.summarise(manifest, quarantine, source.skipped())
-    with files.written_aside(out) as folder:
-        manifest[list(MANIFEST)].astype(MANIFEST).to_parquet(folder / "manifest.parquet")
-        _write_quarantine(folder, quarantine)
+    about = summary.summarise(manifest, images["given"], quarantine, found, source.skipped(), codes)
+    with files.written_aside(audit.out) as folder:
+        manifest.to_parquet(folder / "manifest.parquet")
+        _write_tables(folder, quarantine, found)
         files.write_json(folder / "expectations.json", checked)
         files.write_json(folder / "summary.json", about)
+    files.write_json(audit.accepted(raw), profiles)
+    progress.say(f"{decoded} of {len(table)} files decoded, the others are known")
     for line in summary.lines(about):
         progress.say(line)
     return summary.numbers(about)
 
 
-def inspect(inspector: Inspector, entries: list[Entry], workers: int | None = None) -> pd.DataFrame:
-    """Inspect every entry on ``workers`` processes (as many as cores if None); one row an entry, in order.
+def judged(
+    table: pd.DataFrame, codes: policies.Rules, size_px: tuple[int, int] | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find the faults of every file, and of the set that the usable ones are.
 
-    A file whose decoder crashes a worker, or has it killed for memory, is found by halving and quarantined as
-    ``decode_error``. With one worker there is no process but this one to protect.
+    Returns:
+        The images that no fault puts in quarantine, each in a ``group`` of near-duplicates, and all findings. Where no
+        image is left there are no groups.
     """
-    workers = workers or max(2, compute.cores())
-    left = compute.chunks(entries, FILES_PER_CHUNK)
-    rows: list[Row] = []
-    while left:
-        done = 0
-        try:
-            results = compute.map_ordered(inspector, [*left, []], workers)  # more than one item: never done here
-            for chunk_rows in progress.track(results, len(left) + 1, "validate"):
-                rows += chunk_rows
-                done += 1
-        except ComputeError:
-            rows += _inspect_apart(inspector, left[done])
-            done += 1
-        left = left[done:]
-    return pd.DataFrame(rows, columns=["file", "label", "given", "code", "detail", *FACTS, "thumbnail"])
+    images = table[table["code"] == ""].reset_index(drop=True)
+    found = [rules.of_files(table), rules.of_images(images, codes), sets.misspelt(images["label"])]
+    if size_px:
+        found.append(rules.enlarged(images, *size_px, codes))
+    if codes["label_spelling"].policy == "fix":
+        images["label"] = images["label"].replace(sets.spellings(images["label"]))
+    images = _without(images, found, codes)
+    found.append(sets.doubles(images))
+    images = _without(images, found, codes)
+    if images.empty:
+        return images, rules.gathered(found)
+    images["group"] = likeness.near_duplicate_groups(
+        np.stack([hashing.from_hex(images["phash"]), hashing.from_hex(images["phash_cut"])], axis=1),
+        images.pop("thumbnail").to_list(),
+        int(codes["near_duplicate"].limit),
+    )
+    found += [sets.near_duplicates(images, codes["near_duplicate"].limit), sets.leaks(images)]
+    images = _without(images, found, codes)
+    labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
+    if codes["label_spelling"].policy == "fix":
+        labels -= set(sets.spellings(table["label"]))
+    splits_given = bool((images["given"] != "").any())
+    found.append(sets.class_sizes(images, labels, codes, splits_given))
+    return images, rules.gathered(found)
 
 
-def _inspect_apart(inspector: Inspector, chunk: list[Entry]) -> list[Row]:
-    """Inspect a chunk that may kill its process, in processes that may die."""
-    try:
-        return [row for rows in compute.map_ordered(inspector, [chunk, []], 2) for row in rows]
-    except ComputeError:
-        if len(chunk) > 1:
-            half = len(chunk) // 2
-            return _inspect_apart(inspector, chunk[:half]) + _inspect_apart(inspector, chunk[half:])
-    entry = chunk[0]
-    row = {"file": entry.name, "label": entry.label, "given": entry.split}
-    return [row | {"code": "decode_error", "detail": "its decoder crashed, or ran out of memory"}]
+def _without(images: pd.DataFrame, found: list[pd.DataFrame], codes: policies.Rules) -> pd.DataFrame:
+    out = policies.quarantined(policies.noted(pd.concat(found), codes))
+    return images[~images["file"].isin(out["file"])].reset_index(drop=True)
 
 
-def without_doubles(table: pd.DataFrame) -> pd.DataFrame:
-    """Quarantine every image with the pixels and shape of an earlier one; note on that one if the labels differ."""
-    table = table.copy()
-    good = table[table["code"] == ""]
-    double = good[good.duplicated("pixel_sha256")]
-    kept = good.drop_duplicates("pixel_sha256").set_index("pixel_sha256")
-    for row in double.itertuples():
-        first = kept.loc[row.pixel_sha256]
-        differs = f", which is labelled {first['label']}" if first["label"] != row.label else ""
-        table.loc[row.Index, ["code", "detail"]] = ["exact_duplicate", f"the same pixels as {first['file']}{differs}"]
-        if differs:
-            here = table["file"] == first["file"]
-            notes = set(filter(None, table.loc[here, "notes"].item().split(","))) | {"label_conflict"}
-            table.loc[here, "notes"] = ",".join(sorted(notes))
-    return table
+def _manifest(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    said = found["code"] + ": " + found["detail"]
+    by_file = said.groupby(found["file"]).agg("; ".join)
+    images = images.assign(findings=images["file"].map(by_file).astype("str").fillna(""))
+    return images[list(MANIFEST)].astype(MANIFEST)
 
 
-def _check_quarantined(table: pd.DataFrame, limit: float, see: str) -> None:
+def _check_quarantined(table: pd.DataFrame, quarantine: pd.DataFrame, limit: float, see: str) -> None:
     """Refuse a raw set of which too much is unusable; doubles are no damage and do not count."""
-    bad = table[~table["code"].isin(["", "exact_duplicate"])]
-    if (table["code"] == "").any() and len(bad) <= limit * len(table):
+    bad = quarantine[quarantine["code"] != "exact_duplicate"]
+    if len(quarantine) < len(table) and len(bad) <= limit * len(table):
         return
     rule = f"quarantined files ({', '.join(f'{n} {code}' for code, n in bad['code'].value_counts().items())})"
     first = [f"{row.file} ({row.code})" for row in bad.itertuples()]
@@ -141,16 +161,9 @@ def _check_quarantined(table: pd.DataFrame, limit: float, see: str) -> None:
     raise ValidationError(rule, len(bad), f"{limit:.0%} of {len(table)}", first, advice)
 
 
-def _check_class_sizes(manifest: pd.DataFrame, entries: list[Entry], least: int, see: str) -> None:
-    counts = dict.fromkeys(sorted({entry.label for entry in entries if not entry.code} - {""}), 0)
-    counts |= manifest["label"].value_counts().to_dict()
-    small = [f"{label} ({count} images)" for label, count in counts.items() if count < least]
-    if small:
-        advice = f"Add images, or remove the class; {see}"
-        raise ValidationError("classes too small to split", len(small), f"{least} images a class", small, advice)
-
-
-def _write_quarantine(folder: Path, quarantine: pd.DataFrame) -> None:
-    quarantine = quarantine.astype("str")
-    quarantine.to_parquet(folder / "quarantine.parquet")
-    quarantine.to_csv(folder / "quarantine.csv", index=False, lineterminator="\n")
+def _write_tables(folder: Path, quarantine: pd.DataFrame, found: pd.DataFrame) -> None:
+    texts = dict.fromkeys(["file", "label", "code", "detail"], "str")
+    for name, rows in (("quarantine", quarantine), ("findings", found[FINDINGS])):
+        table = rows.astype(texts).astype({"value": "float64", "limit": "float64"}).reset_index(drop=True)
+        table.to_parquet(folder / f"{name}.parquet")
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")

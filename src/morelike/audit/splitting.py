@@ -1,5 +1,7 @@
 """Which image trains, which picks settings, which judges."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -27,13 +29,14 @@ def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> p
         return splits
     pool = table[splits == "train"]
     left = _quotas(pool["label"], np.array([shares[name] / total for name in wanted]))
-    for rows in _shuffled_groups(pool, seed):
-        counts = pool.loc[rows, "label"].value_counts()
+    labels, drawn = pool["label"].tolist(), np.empty(len(pool), np.int64)
+    for places in _shuffled_groups(pool, seed):
+        counts = Counter(labels[place] for place in places)
         gains = sum(count * left[label] for label, count in counts.items())
-        split = int(np.argmax(gains))
+        drawn[places] = split = int(np.argmax(gains))
         for label, count in counts.items():
             left[label][split] -= count
-        splits.loc[rows] = wanted[split]
+    splits.loc[pool.index] = np.array(wanted, dtype=object)[drawn]
     return splits
 
 
@@ -57,10 +60,14 @@ def quota(count: int, shares: np.ndarray) -> np.ndarray:
     return parts
 
 
-def _shuffled_groups(pool: pd.DataFrame, seed: int) -> list[pd.Index]:
-    """Order the groups, large ones first, else by a draw from their pixels."""
-    groups = pool.groupby("group")
-    keys = groups["pixel_sha256"].min().map(lambda digest: randomness.derived_seed(seed, "split", digest))
-    order = pd.DataFrame({"size": -groups.size(), "key": keys}).sort_values(["size", "key"]).index
-    indices = groups.groups
-    return [indices[group] for group in order]
+def _shuffled_groups(pool: pd.DataFrame, seed: int) -> list[list[int]]:
+    """Return the places of each group's rows in ``pool``: large groups first, else by a draw from their pixels."""
+    places: dict[int, list[int]] = {}
+    for place, group in enumerate(pool["group"].tolist()):
+        places.setdefault(group, []).append(place)
+    digests = pool["pixel_sha256"].tolist()
+    keys = {
+        group: (-len(rows), randomness.derived_seed(seed, "split", min(digests[row] for row in rows)))
+        for group, rows in places.items()
+    }
+    return [places[group] for group in sorted(places, key=keys.get)]

@@ -4,16 +4,27 @@ from typing import Any
 
 import pandas as pd
 
+from morelike.audit.codes import CODES
+from morelike.audit.policies import Rules
 from morelike.audit.splitting import SPLITS
 
+FIRST = 20  # findings of a code that are named
 
-def summarise(manifest: pd.DataFrame, quarantine: pd.DataFrame, skipped: dict[str, int]) -> dict[str, Any]:
-    """Count the accepted images (columns of the manifest, and ``given``) and the quarantined files, for JSON."""
+
+def summarise(
+    manifest: pd.DataFrame,
+    given: pd.Series,
+    quarantine: pd.DataFrame,
+    found: pd.DataFrame,
+    skipped: dict[str, int],
+    codes: Rules,
+) -> dict[str, Any]:
+    """Count the accepted images, the quarantined files and all that was found, for JSON.
+
+    ``given`` are the splits that images came with, ``found`` the findings with their policies.
+    """
     classes = manifest.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
     sizes = manifest.groupby("group").size()
-    notes = manifest["notes"].str.split(",").explode()
-    straddling = manifest.groupby("group")["split"].nunique().loc[lambda count: count > 1].index
-    leaked = manifest["group"].isin(straddling) & (manifest["split"] != "train")
     return {
         "files": len(manifest) + len(quarantine),
         "accepted": len(manifest),
@@ -21,16 +32,27 @@ def summarise(manifest: pd.DataFrame, quarantine: pd.DataFrame, skipped: dict[st
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
         "skipped": skipped,
         "splits": {split: int((manifest["split"] == split).sum()) for split in SPLITS},
-        "splits_given": sorted(set(manifest["given"]) - {""}),
+        "splits_given": sorted(set(given) - {""}),
         "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
         "near_duplicates": {
             "groups": int((sizes > 1).sum()),
             "images": int(sizes[sizes > 1].sum()),
             "largest_group": int(sizes.max()),
-            "leaked_images": int(leaked.sum()),
-            "leaked_files": manifest.loc[leaked, "file"].tolist()[:20],
         },
-        "notes": notes[notes.fillna("") != ""].value_counts().sort_index().to_dict(),
+        "found": {code: _of_code(code, those, codes) for code, those in found.groupby("code", sort=False)},
+    }
+
+
+def _of_code(code: str, those: pd.DataFrame, codes: Rules) -> dict[str, Any]:
+    rule = codes[code]
+    return {
+        "policy": rule.policy,
+        "count": len(those),
+        "limit": rule.limit,
+        "at_most": rule.at_most,
+        "about": CODES[code].about,
+        "advice": CODES[code].advice,
+        "first": [f"{row.file or row.label or 'the set'}: {row.detail}" for row in those.head(FIRST).itertuples()],
     }
 
 
@@ -45,8 +67,8 @@ def numbers(about: dict[str, Any]) -> dict[str, Any]:
         "classes": len(about["classes"]),
         **{f"{split}_images": count for split, count in about["splits"].items()},
         "near_duplicate_groups": near["groups"],
-        "leaked_images": near["leaked_images"],
         "quarantined_by_code": about["quarantined_by_code"],
+        "found": {code: one["count"] for code, one in about["found"].items()},
     }
 
 
@@ -66,10 +88,11 @@ def lines(about: dict[str, Any]) -> list[str]:
 
 
 def _warnings(about: dict[str, Any]) -> list[str]:
-    said = []
-    leaked = about["near_duplicates"]["leaked_images"]
-    if leaked:
-        said.append(f"warning: {leaked} images of the given val or test have near-duplicates in another split")
+    fixed = {code: one["count"] for code, one in about["found"].items() if one["policy"] == "fix"}
+    said = [f"fixed: {', '.join(f'{count} {code}' for code, count in fixed.items())}"] if fixed else []
+    for code, one in about["found"].items():
+        if one["policy"] == "warn":
+            said.append(f"warning: {one['count']} {code}: {one['first'][0]}" + (" …" if one["count"] > 1 else ""))
     for split in SPLITS:
         lacking = [label for label, counts in about["classes"].items() if not counts[split]]
         if lacking:

@@ -73,7 +73,8 @@ def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, A
         "counts": counts,
         "count_chart": Markup(figures.counts(_train_counts(manifest))) if manifest is not None else None,
         "audit": _json(inputs.validated / "summary.json"),
-        "quarantine": _rows(quarantine, ["file", "label", "code", "detail"]),
+        "findings": _found(_json(inputs.validated / "summary.json")),
+        "quarantine": _rows(quarantine, ["file", "label", "code", "value", "limit", "detail"]),
         "quarantined_total": 0 if quarantine is None else len(quarantine),
         "expectations": _json(inputs.validated / "expectations.json"),
         "normalisation": normalisation,
@@ -142,8 +143,16 @@ def _filter_counts(filtered: pd.DataFrame | None) -> list[dict[str, Any]]:
     return filtered.groupby(["generator", "reason"]).size().rename("images").reset_index().to_dict("records")
 
 
+def _found(audit: dict | None) -> list[dict[str, Any]]:
+    found = audit["found"] if audit else {}
+    return [{"code": code, **one, "first": "; ".join(one["first"][:2])} for code, one in found.items()]
+
+
 def _rows(table: pd.DataFrame | None, columns: list[str]) -> list[dict[str, Any]]:
-    return [] if table is None else table[columns].head(MOST_ROWS).to_dict("records")
+    if table is None:
+        return []
+    rows = table[columns].head(MOST_ROWS)
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
 
 
 def _json(path: Path) -> Any:

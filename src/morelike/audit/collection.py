@@ -1,0 +1,98 @@
+"""All files of a source into one table of facts, on all cores; contents that are known are not decoded again."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from morelike import colour, compute, pixels, progress
+from morelike.audit import hashing, inspection, measures
+from morelike.audit.cache import Cache, key_of
+from morelike.audit.inspection import FACTS, FAULT, SEEN, Inspector
+from morelike.colour import Colour
+from morelike.errors import ComputeError
+from morelike.layout import Entry
+from morelike.sources import Source
+
+FILES_PER_CHUNK = 128
+CRASHED = "its decoder crashed, or ran out of memory"
+Batches = tuple[pa.RecordBatch, pa.RecordBatch]
+
+
+def collect(
+    source: Source,
+    entries: list[Entry],
+    max_pixels: int,
+    background: Colour,
+    cache_folder: Path,
+    workers: int | None = None,
+) -> tuple[pd.DataFrame, int]:
+    """Inspect every entry on ``workers`` processes (as many as cores if None).
+
+    Returns:
+        A row an entry, in order: ``file``, ``label``, ``given`` and the columns of :data:`FACTS`, null where there
+        are none; and how many contents were decoded now.
+
+    A file whose decoder crashes a worker, or has it killed for memory, is found by halving and gets the code
+    ``decode_error``. With one worker there is no process but this one to protect.
+    """
+    key = key_of((inspection, measures, hashing, pixels, colour), max_pixels, background)
+    cache = Cache(cache_folder, key, FACTS)
+    inspector = Inspector(source, max_pixels, background, cache.known())
+    seen: list[pa.RecordBatch] = []
+    fresh = 0
+    try:
+        for batch, facts in _inspected(inspector, entries, workers or max(2, compute.cores())):
+            seen.append(batch)
+            cache.add(facts)
+            fresh += facts.num_rows
+    finally:
+        cache.flush()
+    return _joined(entries, pa.Table.from_batches(seen, SEEN), cache.table), fresh
+
+
+def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
+    left = compute.chunks(entries, FILES_PER_CHUNK)
+    while left:
+        done = 0
+        try:
+            results = compute.map_ordered(inspector, [*left, []], workers)  # more than one item: never done here
+            for batches in progress.track(results, len(left) + 1, "validate"):
+                yield batches
+                done += 1
+        except ComputeError:
+            list(compute.map_ordered(inspector, [[], []], 2))  # raises where it is no file that kills the workers
+            yield from _inspected_apart(inspector, left[done])
+            done += 1
+        left = left[done:]
+
+
+def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Batches]:
+    """Inspect a chunk that may kill its process, in processes that may die."""
+    try:
+        return list(compute.map_ordered(inspector, [chunk, []], 2))
+    except ComputeError:
+        if len(chunk) > 1:
+            half = len(chunk) // 2
+            return _inspected_apart(inspector, chunk[:half]) + _inspected_apart(inspector, chunk[half:])
+    row = {"sha256": "", "code": "decode_error", "detail": CRASHED}
+    return [(pa.RecordBatch.from_pylist([row], SEEN), pa.RecordBatch.from_pylist([], FACTS))]
+
+
+def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFrame:
+    """Give each file the facts of its content; a fault of the content says more than where the file lies."""
+    files = pd.DataFrame(
+        {
+            "file": [entry.name for entry in entries],
+            "label": [entry.label for entry in entries],
+            "given": [entry.split for entry in entries],
+        }
+    )
+    files = pd.concat([files, seen.to_pandas()], axis=1)
+    facts = facts.to_pandas().drop_duplicates("sha256")
+    table = files.merge(facts, on="sha256", how="left", suffixes=("", "_of_content"))
+    of_content = table["code_of_content"].notna() & (table["code_of_content"] != "")
+    of_content |= table["code"] == ""
+    for name in FAULT.names:
+        table.loc[of_content, name] = table.pop(f"{name}_of_content")[of_content]
+    return table.fillna({"code": "", "detail": ""})
