@@ -90,15 +90,18 @@ def _name(profile: ImageCms.ImageCmsProfile) -> str:
 def _plain(image: Image.Image) -> np.ndarray:
     if image.mode in ("L", "1"):
         return np.asarray(image.convert("L"))[:, :, None]
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _composited(image: Image.Image, background: Colour) -> Converted:
     grey = image.mode in GREY_MODES and len(set(background)) == 1
-    rgba = image.convert("RGBA")
-    opacity = float(np.asarray(rgba.getchannel("A")).mean()) / 255
-    flat = Image.alpha_composite(Image.new("RGBA", rgba.size, (*background, 255)), rgba)
-    return Converted(_plain(flat.convert("L" if grey else "RGB")), alpha=True, transparent_share=1 - opacity)
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    alpha = rgba.getchannel("A")
+    opaque = sum(level * count for level, count in enumerate(alpha.histogram())) / 255
+    flat = Image.new("RGB", rgba.size, background)
+    flat.paste(rgba, mask=alpha)
+    share = 1 - opaque / (rgba.width * rgba.height)
+    return Converted(_plain(flat.convert("L") if grey else flat), alpha=True, transparent_share=share)
 
 
 def _white(values: np.ndarray, image_format: str) -> float:

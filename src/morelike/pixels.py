@@ -41,7 +41,7 @@ EXTENSIONS = {
 Image.init()  # registers every format, so that `open` may be told which to try: none that starts a program, as EPS does
 FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
 COMPARED_MODES = {
     "L": "L",
@@ -53,6 +53,7 @@ COMPARED_MODES = {
 }  # to what they are compared in
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
 AGREEMENT_LEVELS = 8  # of 255
+MOST_COMPARED_PIXELS = 16_000_000  # of modes that are converted to be compared
 COUNTED_BY_SEEKING = {"GIF", "TIFF"}
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
@@ -120,11 +121,13 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) 
     with _guarded(max_pixels):
         image = _loaded(data, max_pixels)
         header = _header(image, data, max_pixels)
-        values = np.asarray(image) if image.mode in PLAIN_MODES else None
-        asked = header.format in SECOND_OPINIONS and header.frames == 1  # frames are laid on each other in many ways
-        disagreement = second_opinion(data, image, values) if asked else math.nan
-        plain = values is not None and not colour.has_alpha(image) and colour.foreign_profile(image) is None
-        converted = colour.Converted(np.atleast_3d(values)) if plain else colour.convert(image, background)
+        if header.mode in PLAIN_MODES and not colour.has_alpha(image) and colour.foreign_profile(image) is None:
+            converted = colour.Converted(np.atleast_3d(np.asarray(image)))
+            del image  # before OpenCV decodes it once more: large images are many bytes
+            disagreement = second_opinion(data, header, converted.pixels)
+        else:
+            disagreement = _second_opinion_of_other_modes(data, header, image)
+            converted = colour.convert(image, background)
         upright = np.ascontiguousarray(orient(converted.pixels, header.orientation))
         return Picture(header, replace(converted, pixels=upright), disagreement)
 
@@ -152,31 +155,38 @@ def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = 
     return np.ascontiguousarray(orient(image, header.orientation))
 
 
-def second_opinion(data: bytes, image: Image.Image, values: np.ndarray | None = None) -> float:
-    """Return the share of the values of a loaded image that OpenCV decodes more than 8 levels of 255 apart.
+def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
+    """Return the share of ``ours``, uint8 H×W×{1,3} as stored, that OpenCV decodes over 8 levels of 255 apart.
 
-    ``values`` are those of an image of a plain mode, if they are at hand. 1 if OpenCV finds another size, NaN if it
-    cannot read the file or means something else by its mode.
+    1 if OpenCV finds another size, NaN if it does not read the file, or there are frames that can be laid on each other.
     """
-    if image.mode not in COMPARED_MODES or (image.format, image.mode) == ("TIFF", "P"):  # OpenCV gives its indices
+    if header.format not in SECOND_OPINIONS or header.frames > 1:
         return math.nan
-    flags = PLAIN_MODES[image.mode] | cv2.IMREAD_IGNORE_ORIENTATION if values is not None else cv2.IMREAD_UNCHANGED
+    plain = PLAIN_MODES.get(header.mode)
+    flags = cv2.IMREAD_UNCHANGED if plain is None else plain | cv2.IMREAD_IGNORE_ORIENTATION
     theirs = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if theirs is None:
         return math.nan
-    if theirs.shape[:2] != (image.height, image.width):
+    if theirs.shape[:2] != (header.height_px, header.width_px):
         return 1.0
-    if theirs.ndim == 3:
-        theirs = cv2.cvtColor(theirs, cv2.COLOR_BGR2RGB)  # an alpha channel is left out
-    ours = values if values is not None else np.asarray(image.convert(COMPARED_MODES[image.mode]))
-    if ours.shape == theirs.shape and ours.dtype == theirs.dtype and cv2.norm(ours, theirs, cv2.NORM_INF) == 0:
-        return 0.0
     if theirs.dtype == np.uint16:
         theirs = (theirs >> 8).astype(np.uint8)
     if theirs.dtype != np.uint8:
         return math.nan
-    ours, theirs = np.broadcast_arrays(*(np.atleast_3d(side) for side in (ours, theirs)))
-    return float((cv2.absdiff(ours, theirs) > AGREEMENT_LEVELS).mean())
+    if theirs.ndim == 3:  # an alpha channel is left out
+        theirs = cv2.cvtColor(theirs, cv2.COLOR_BGR2RGB, theirs if theirs.shape[2] == 3 else None)
+    theirs = np.atleast_3d(theirs)
+    if ours.shape == theirs.shape and cv2.norm(ours, theirs, cv2.NORM_INF) == 0:
+        return 0.0
+    return float((cv2.absdiff(*np.broadcast_arrays(ours, theirs)) > AGREEMENT_LEVELS).mean())
+
+
+def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Image) -> float:
+    """Ask for palettes and alpha too: not TIFF's, of which OpenCV gives the indices, nor where a copy is too much."""
+    small = image.width * image.height <= MOST_COMPARED_PIXELS
+    if not small or header.mode not in COMPARED_MODES or (header.format, header.mode) == ("TIFF", "P"):
+        return math.nan
+    return second_opinion(data, header, np.atleast_3d(np.asarray(image.convert(COMPARED_MODES[header.mode]))))
 
 
 def orient(image: np.ndarray, orientation: int) -> np.ndarray:

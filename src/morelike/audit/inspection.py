@@ -128,7 +128,7 @@ class _Facts:
 def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
     header, converted, image = picture.header, picture.converted, picture.pixels
     return {
-        "pixel_sha256": hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest(),
+        "pixel_sha256": _pixel_digest(image),
         "format": header.format,
         "mode": header.mode,
         "profile": converted.profile,
@@ -143,6 +143,12 @@ def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
         "alpha": converted.alpha,
         "constant": of_one_level and bool((image == image[0, 0]).all()),
     }
+
+
+def _pixel_digest(image: np.ndarray) -> str:
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(image)  # its buffer, not a copy
+    return digest.hexdigest()
 
 
 def _fault(error: ImageError) -> Row:

@@ -66,8 +66,8 @@ def _shuffled_groups(pool: pd.DataFrame, seed: int) -> list[list[int]]:
     for place, group in enumerate(pool["group"].tolist()):
         places.setdefault(group, []).append(place)
     digests = pool["pixel_sha256"].tolist()
+    firsts = {group: min(map(digests.__getitem__, rows)) for group, rows in places.items()}
     keys = {
-        group: (-len(rows), randomness.derived_seed(seed, "split", min(digests[row] for row in rows)))
-        for group, rows in places.items()
+        group: (-len(rows), randomness.derived_seed(seed, "split", firsts[group])) for group, rows in places.items()
     }
     return [places[group] for group in sorted(places, key=keys.get)]
