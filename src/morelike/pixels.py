@@ -158,7 +158,7 @@ def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = 
 def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
     """Return the share of ``ours``, uint8 H×W×{1,3} as stored, that OpenCV decodes over 8 levels of 255 apart.
 
-    1 if OpenCV finds another size, NaN if it does not read the file, or there are frames that can be laid on each other.
+    1 if OpenCV finds another size, NaN if it does not read the file, or has several frames.
     """
     if header.format not in SECOND_OPINIONS or header.frames > 1:
         return math.nan

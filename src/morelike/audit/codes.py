@@ -101,7 +101,7 @@ CODES = {
         "pixels", "Hardly any different levels.", "Look at it: is it a picture?", SUSPECT, "entropy in bits, at least"
     ),
     "clipped": Code(
-        "pixels", "Burnt out: many pixels at level 0 or 255.", "Look at it: wrong exposure?", SUSPECT, "share, at most"
+        "pixels", "Burnt out: many pixels at level 0 or 255.", "Wrong exposure?", SUSPECT, "share above the median"
     ),
     "channel_order": Code(
         "pixels",

@@ -20,7 +20,6 @@ LIMITED = {  # code of the audit: the column that its limit is on, and whether t
     "near_white": ("light", "max_value"),
     "blurred": ("blur", "max_value"),
     "low_information": ("entropy_bits", "min_value"),
-    "clipped": ("clipped_share", "max_value"),
     "decoders_disagree": ("disagreement", "max_value"),
 }
 FORBIDDEN_MODES = {"palette": ["P", "PA"], "cmyk": ["CMYK"], "lab": ["LAB"], "one_bit": ["1"]}

@@ -35,13 +35,18 @@ def _octaves(table: Table) -> pd.Series:
     return np.abs(np.log2(_side(table) / _side(table).median()))
 
 
+def _clipped(table: Table) -> pd.Series:
+    """Digits on black are all clipped, and none is burnt out: what counts is more of it than the set has."""
+    return table["clipped_share"] - table["clipped_share"].median()
+
+
 MEASURES = {
     "decoders_disagree": Measure(lambda t: t["disagreement"], True, "share of values that OpenCV decodes otherwise"),
     "near_black": Measure(lambda t: t["dark"], False, "99th percentile of brightness"),
     "near_white": Measure(lambda t: t["light"], True, "1st percentile of brightness"),
     "blurred": Measure(lambda t: t["blur"], True, "blur"),
     "low_information": Measure(lambda t: t["entropy_bits"], False, "entropy in bits"),
-    "clipped": Measure(lambda t: t["clipped_share"], True, "share of pixels at level 0 or 255"),
+    "clipped": Measure(_clipped, True, "share of pixels at level 0 or 255, above the set's median,"),
     "too_small": Measure(lambda t: t[["width_px", "height_px"]].min(axis=1), False, "pixels of the shorter side"),
     "odd_aspect": Measure(
         lambda t: _long(t) / t[["width_px", "height_px"]].min(axis=1), True, "long side / short side"
