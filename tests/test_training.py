@@ -9,7 +9,7 @@ from PIL import Image
 from morelike import batches, checkpoint, params, training
 from morelike.errors import TrainingError
 from morelike.models import dae, vae
-from morelike.models.base import Form
+from morelike.models.base import Form, GenerativeModel
 from tests.training_stores import squares
 
 VAE = {"width": 8, "latent_dims": 4, "beta": 1.0, "beta_warmup_images": 0.0, "logvar_bound": 8.0}
@@ -58,6 +58,53 @@ def test_the_denoiser_restores_better_than_it_was_given(stores, tmp_path):
     measured = run(stores, tmp_path, "dae", DAE | {"budget_images": 2400, "learning_rate": 3e-3})
     assert measured["psnr_after_db"] > measured["psnr_before_db"] + 1
     assert measured["ssim_after"] > measured["ssim_before"]
+
+
+class Plain(GenerativeModel):
+    """A model whose loss draws nothing, so that its gradient is one number, however the batch is cut."""
+
+    restores, example_settings = "stored", {}
+
+    def __init__(self, form, settings):
+        super().__init__(form)
+        self.layer = torch.nn.Conv2d(form.channels, form.channels, 3, padding=1)
+
+    def forward(self, batch):
+        error = (self.layer(batch.clean) - batch.stored).square()
+        return {"loss": error.mean(), "largest": error.mean((1, 2, 3)).mean()}
+
+    def restore(self, batch):
+        return self.layer(batch.clean)
+
+    def make(self, labels, sources, noise, settings):
+        return sources
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_a_batch_in_parts_has_the_gradient_and_the_loss_of_the_whole(stores, monkeypatch, parts):
+    torch.manual_seed(0)
+    clean, noisy = stores
+    drawn = batches.Batches(clean, noisy, common(), 0, "plain", torch.device("cpu"))
+    batch, _ = drawn.training(0)
+    model = Plain(Form(*clean.shape, tuple(drawn.labels)), {})
+    expected = model(batch)["loss"]
+    expected.backward()
+    gradients = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    fabric = training.devices.fabric("32-true")
+    run = training.Run(fabric, model, drawn, common(), BUDGET)
+    monkeypatch.setattr(training.devices, "parts_of_batch", lambda *_: parts)
+    terms = run._gradients(batch)
+    for ours, theirs in zip(run.model.parameters(), gradients, strict=True):
+        torch.testing.assert_close(ours.grad, theirs)
+    torch.testing.assert_close(terms["loss"], expected.detach())
+
+
+def test_small_images_go_through_whole_and_large_ones_in_parts_on_a_cpu():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert training.devices.parts_of_batch(cpu, 64, 64 * 64) == 1
+    assert training.devices.parts_of_batch(cpu, 64, 128 * 128) == 3
+    assert training.devices.parts_of_batch(gpu, 64, 128 * 128) == 1
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(stores, tmp_path):

@@ -12,7 +12,7 @@ from morelike import checkpoint, devices, examples, progress
 from morelike.batches import Batches
 from morelike.errors import TrainingError
 from morelike.loggers import Loggers
-from morelike.models.base import Form, GenerativeModel, create
+from morelike.models.base import Batch, Form, GenerativeModel, create
 from morelike.params import Train
 from morelike.randomness import derived_seed
 from morelike.shards import ShardStore
@@ -104,8 +104,7 @@ class Run:
         rate = learning_rate(step, self.steps) * self.settings["learning_rate"]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        terms = self.model(batch)
-        self.fabric.backward(terms["loss"] / self.average.loss_scale)
+        terms = self._gradients(batch)
         norm = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=self.common.grad_clip_norm, error_if_nonfinite=False
         )
@@ -116,6 +115,17 @@ class Run:
         self.seen += len(rows)
         update_average(self.average, self.model, ema_decay(self.common.ema_halflife_images, self.seen, len(rows)))
         return values | {"learning_rate": rate}
+
+    def _gradients(self, batch: Batch) -> dict[str, Tensor]:
+        """Add up the gradient of the mean loss over the batch, part by part; return the means of its terms."""
+        count, pixels = len(batch.labels), batch.clean[0, 0].numel()
+        means: dict[str, Tensor] = {}
+        for part in batch.parts(devices.parts_of_batch(self.fabric.device, count, pixels)):
+            terms, share = self.model(part), len(part.labels) / count
+            self.fabric.backward(terms["loss"] * share / self.average.loss_scale)
+            for key, value in terms.items():
+                means[key] = means.get(key, 0.0) + value.detach() * share
+        return means
 
     def _evaluate(self, loggers: Loggers, means: dict[str, float], speed: float) -> None:
         val = evaluate(self.average, self.batches, self.fabric)

@@ -51,6 +51,12 @@ class Batch:
     generator: torch.Generator
     images_seen: int = 0
 
+    def parts(self, count: int) -> list["Batch"]:
+        """Cut the batch into ``count`` parts, even to one image; all draw from its generator, in order."""
+        tensors = (self.clean, self.labels, self.stored, self.noisy)
+        cut = zip(*(torch.tensor_split(tensor, count) for tensor in tensors), strict=True)
+        return [Batch(*part, self.generator, self.images_seen) for part in cut]
+
 
 class GenerativeModel(nn.Module, ABC):
     """A network that learns from batches, restores images, and makes new ones.
