@@ -12,6 +12,7 @@ from morelike.errors import TrainingError
 from morelike.evaluate import classical
 from morelike.evaluate.ladder import ARMS, BalancedSampler, Run, training_rows
 
+MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory is not to grow with the size of images
 LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 0.05
 WARMUP_SHARE = 0.1
@@ -119,7 +120,8 @@ def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler,
 @torch.no_grad()
 def _predict(model: nn.Module, store: shards.ShardStore, rows: np.ndarray) -> np.ndarray:
     predicted = [np.empty(0, np.int64)]
-    for images in store.batches(rows):
+    height, width, _ = store.shape
+    for images in store.batches(rows, max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // (height * width)))):
         with _autocast():
             logits = model(torch.from_numpy(pixels.to_float(images)).to(_device()))
         predicted.append(logits.argmax(1).cpu().numpy())
