@@ -14,6 +14,7 @@ ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
 SIXTEEN_BIT_FORMATS = ("PPM", "PNG")  # what Pillow reads from them as 32-bit integers was scaled to 16 bits
 PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
+COLOURED = 2.0 / 255  # colourfulness of an image with colour: what JPEG leaves in a grey one stays below
 SRGB = ImageCms.createProfile("sRGB")
 
 

@@ -43,14 +43,8 @@ FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
-COMPARED_MODES = {
-    "L": "L",
-    "RGB": "RGB",
-    "1": "L",
-    "P": "RGB",
-    "RGBA": "RGB",
-    "LA": "L",
-}  # to what they are compared in
+# The mode that both decoders' pixels are compared in.
+COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
 AGREEMENT_LEVELS = 8  # of 255
 MOST_COMPARED_PIXELS = 16_000_000  # of modes that are converted to be compared
@@ -64,7 +58,11 @@ TIFF_BITS_PER_SAMPLE = 258
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself. ``bits`` are those of a value of one channel, 8 for a palette."""
+    """What a file says of itself.
+
+    ``bits`` are those of a value of one channel, 8 for a palette. ``as_stored`` tells whether the stored values are the
+    pixels: 8-bit grey or RGB, with neither alpha nor a foreign profile.
+    """
 
     format: str
     mode: str
@@ -73,7 +71,7 @@ class Header:
     height_px: int
     frames: int
     orientation: int
-    plain: bool
+    as_stored: bool
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) 
     with _guarded(max_pixels):
         image = _loaded(data, max_pixels)
         header = _header(image, data, max_pixels)
-        if header.mode in PLAIN_MODES and not colour.has_alpha(image) and colour.foreign_profile(image) is None:
+        if header.as_stored:
             converted = colour.Converted(np.atleast_3d(np.asarray(image)))
             del image  # before OpenCV decodes it once more: large images are many bytes
             disagreement = second_opinion(data, header, converted.pixels)
@@ -145,7 +143,7 @@ def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = 
     For files that :func:`read` has accepted once: OpenCV fills in what a truncated file lacks.
     """
     header = read_header(data, max_pixels)
-    if not header.plain:
+    if not (header.as_stored and header.format in FAST_FORMATS and header.frames == 1):
         return decode(data, max_pixels, background)
     flag = PLAIN_MODES[header.mode] | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
@@ -302,17 +300,15 @@ def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
     seeks = image.format in COUNTED_BY_SEEKING  # on a fresh object: seeking drops the frame that is loaded
     frames = int(getattr(_open(data, max_pixels) if seeks else image, "n_frames", 1))
-    plain = (
-        image.format in FAST_FORMATS
-        and image.mode in PLAIN_MODES
-        and frames == 1
+    as_stored = (
+        image.mode in PLAIN_MODES
         and not colour.has_alpha(image)
         and not (image.format == "PNG" and b"tRNS" in data)
         and colour.foreign_profile(image) is None
     )
     orientation = _orientation(image) if may_be_turned else 1
     size = image.width, image.height
-    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, plain)
+    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
 
 
 def _bits(image: Image.Image, data: bytes) -> int:

@@ -11,13 +11,12 @@ import pandas as pd
 from PIL import Image
 
 from morelike import compute, files, normalisation, params, pixels, progress, sources
-from morelike.colour import WHITE, Colour
+from morelike.colour import COLOURED, WHITE, Colour
 from morelike.errors import ImageError, SourceError
 from morelike.shards import ShardStore, ShardWriter
 
 FILES_PER_CHUNK = 32
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
-AUTO_COLOURFULNESS = 2.0 / 255  # what JPEG leaves in the colour channels of a grey image stays below
 Task = tuple[str, str, int]  # file, sha256, number of pixels
 Decoder = Callable[[bytes, int], np.ndarray]
 INDEX = ["file", "label", "split", "group", "sha256", "phash", "width_px", "height_px"]
@@ -83,7 +82,7 @@ def chosen_form(manifest: pd.DataFrame, settings: params.Resize) -> Form:
     side = int(np.median(train[["width_px", "height_px"]].max(axis=1))) if len(train) else AUTO_MAX_PX
     side = min(max(-(-side // AUTO_MULTIPLE_PX) * AUTO_MULTIPLE_PX, AUTO_MIN_PX), AUTO_MAX_PX)
     height, width = (side if asked == "auto" else asked for asked in (settings.height_px, settings.width_px))
-    coloured = bool((train["colourfulness"] > AUTO_COLOURFULNESS).any())
+    coloured = bool((train["colourfulness"] > COLOURED).any())
     rgb = coloured if settings.color == "auto" else settings.color == "rgb"
     return Form(height, width, 3 if rgb else 1, settings.fit)
 

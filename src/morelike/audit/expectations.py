@@ -7,6 +7,7 @@ import pandas as pd
 
 from morelike.audit.codes import CODES
 from morelike.audit.policies import Rules
+from morelike.audit.splitting import SPLITS
 
 SHARES = (
     *("mean", "std", "min", "max", "mean_r", "mean_g", "mean_b"),
@@ -14,7 +15,6 @@ SHARES = (
 )
 KEPT = ("element_count", "unexpected_count", "missing_count", "observed_value", "partial_unexpected_index_list")
 SEVERITIES = {"fail": "critical", "quarantine": "critical", "warn": "warning", "fix": "info", "ignore": "info"}
-SPLITS = ["train", "val", "test"]
 LIMITED = {  # code of the audit: the column that its limit is on, and whether the limit is its least or its most
     "near_black": ("dark", "min_value"),
     "near_white": ("light", "max_value"),
@@ -30,8 +30,8 @@ def suite(codes: Rules, labels: list[str], splits_given: bool) -> list[Any]:
     """Return the expectations: ``meta["rule"]`` says in words what must hold, ``severity`` how bad it is if not.
 
     ``ToBeBetween`` skips NaN, so every column that is bounded is also expected to hold no null (by one rule for
-    all: a rule costs 10 ms). A code whose policy is
-    ``fail`` or ``quarantine`` is critical: no image that is accepted may have it; one to ``warn`` of is a warning.
+    all: a rule costs 10 ms). A code whose policy is ``fail`` or ``quarantine`` is critical: no image that is accepted
+    may have it; one to ``warn`` of is a warning.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # before the import: nothing is sent anywhere
     import great_expectations.expectations as gxe
@@ -87,7 +87,7 @@ def _of_the_table(labels: list[str]) -> list[Rule]:
     digits = {"column": "phash", "regex": "^[0-9a-f]{16}$"}
     ordered = {"column_A": "max", "column_B": "min", "or_equal": True}
     positive = {"column": "std", "min_value": 0, "strict_min": True}
-    split = {"column": "split", "value_set": SPLITS}
+    split = {"column": "split", "value_set": list(SPLITS)}
     rules = [
         ("there are images", "ExpectTableRowCountToBeBetween", {"min_value": 1}),
         ("std is above 0", "ExpectColumnValuesToBeBetween", positive),

@@ -10,10 +10,10 @@ import pandas as pd
 from morelike import pixels
 from morelike.audit.codes import CODES
 from morelike.audit.policies import Rules
+from morelike.colour import COLOURED
 
 FINDING = ["file", "label", "code", "value", "limit", "detail"]
 GREY_MODES = {"1", "L", "LA", "La", "P", "PA", "I", "F"}
-COLOURED = 2.0 / 255  # colourfulness from which an image has a colour to speak of
 FEWEST_COLOURED = 20  # images that make a palette
 Table = pd.DataFrame
 
@@ -29,6 +29,14 @@ class Measure:
 
 def _side(table: Table) -> pd.Series:
     return np.sqrt(table["width_px"] * table["height_px"])
+
+
+def _long(table: Table) -> pd.Series:
+    return table[["width_px", "height_px"]].max(axis=1)
+
+
+def _short(table: Table) -> pd.Series:
+    return table[["width_px", "height_px"]].min(axis=1)
 
 
 def _octaves(table: Table) -> pd.Series:
@@ -47,10 +55,8 @@ MEASURES = {
     "blurred": Measure(lambda t: t["blur"], True, "blur"),
     "low_information": Measure(lambda t: t["entropy_bits"], False, "entropy in bits"),
     "clipped": Measure(_clipped, True, "share of pixels at level 0 or 255, above the set's median,"),
-    "too_small": Measure(lambda t: t[["width_px", "height_px"]].min(axis=1), False, "pixels of the shorter side"),
-    "odd_aspect": Measure(
-        lambda t: _long(t) / t[["width_px", "height_px"]].min(axis=1), True, "long side / short side"
-    ),
+    "too_small": Measure(_short, False, "pixels of the shorter side"),
+    "odd_aspect": Measure(lambda t: _long(t) / _short(t), True, "long side / short side"),
     "odd_size": Measure(_octaves, True, "factors of 2 from the median side"),
 }
 FORMS: dict[str, tuple[Callable[[Table], pd.Series], str]] = {
@@ -163,7 +169,3 @@ def _channel_order(table: Table, rules: Rules) -> Table:
 
 def _grey_mode(table: Table) -> pd.Series:
     return table["mode"].isin(GREY_MODES) | table["mode"].str.startswith("I;16")
-
-
-def _long(table: Table) -> pd.Series:
-    return table[["width_px", "height_px"]].max(axis=1)

@@ -79,9 +79,8 @@ def validate(raw: Path | str, settings: params.Params, audit: Audit, workers: in
     policies.check_limits(found, codes, len(table), see)
     _check_quarantined(table, quarantine, settings.validate_.max_quarantined_share, see)
 
-    manifest = images[~images["file"].isin(quarantine["file"])].reset_index(drop=True)
-    manifest["split"] = splitting.assign_splits(manifest, settings.validate_.split.model_dump(), settings.seed)
-    manifest = _manifest(manifest, found)
+    images["split"] = splitting.assign_splits(images, settings.validate_.split.model_dump(), settings.seed)
+    manifest = _manifest(images, found)
     suite = expectations.suite(codes, sorted(set(table["label"]) - {""}), bool((table["given"] != "").any()))
     checked = expectations.check(manifest, suite)
     files.write_json(audit.evidence / "expectations.json", checked)
