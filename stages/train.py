@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from morelike import edge, files, params, training
+from morelike import edge, files, params
 from morelike.shards import ShardStore
+from morelike.training.engine import Task, train
+
+STATE = Path(".morelike")  # outside the outs, which DVC deletes before a stage runs
 
 
 def main(model: str, resized: Path, noisy: Path, out: Path, live: Path, metrics: Path) -> None:
@@ -11,12 +14,10 @@ def main(model: str, resized: Path, noisy: Path, out: Path, live: Path, metrics:
     chosen = params.load()
     settings = getattr(chosen.models, model).model_dump()
     std = files.read_json(resized / "normalisation.json")["std"]
-    with files.written_aside(out) as aside:
-        measured = training.train(
-            model, ShardStore(resized), ShardStore(noisy), std, chosen.train, settings, chosen.seed, aside, live
-        )
-        files.write_json(aside / "metrics.json", measured)
-    files.write_json(metrics, measured)
+    task = Task(model, ShardStore(resized), ShardStore(noisy), std, chosen.train, settings, chosen.seed)
+    measured = train(task, out, live, STATE)
+    if measured is not None:  # the first of several processes
+        files.write_json(metrics, measured)
 
 
 if __name__ == "__main__":

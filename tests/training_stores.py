@@ -1,11 +1,16 @@
-"""Small stores for the tests of training and sampling: bright squares against dark ones."""
+"""Small stores and settings for the tests of training and sampling: bright squares against dark ones."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from morelike import params
 from morelike.shards import ShardStore, ShardWriter
+from morelike.training import engine
+
+VAE = {"width": 8, "latent_dims": 4, "beta": 1.0, "beta_warmup_images": 0.0, "logvar_bound": 8.0}
+DAE = {"width": 8, "patch_px": 2, "dropout": 0.0, "restore_share": 0.25}
 
 
 def squares(folder: Path, side: int = 16, a_class: int = 24, noise: float = 0.0) -> ShardStore:
@@ -24,3 +29,20 @@ def squares(folder: Path, side: int = 16, a_class: int = 24, noise: float = 0.0)
     writer.append(noisy)
     writer.close(index)
     return ShardStore(folder)
+
+
+def common(checks: dict | None = None, **changes) -> params.Train:
+    """Return small settings of ``train``, with ``changes``, and with limits of ``checks`` changed."""
+    settings = params.load().train.model_dump()
+    settings |= {"batch_size": 16, "evaluate_every_images": 160, "precision": "32-true", "warmup_images": 16}
+    return params.Train(**settings | {"checks": settings["checks"] | (checks or {})} | changes)
+
+
+def task(stores, name: str, settings: dict, shared: params.Train | None = None, seed: int = 0) -> engine.Task:
+    """Return a task on two stores, the clean and the noisy one."""
+    return engine.Task(name, *stores, [0.3], shared or common(), settings, seed)
+
+
+def train(stores, folder: Path, *what, **more) -> dict[str, float]:
+    """Train into ``folder``: ``out``, ``live`` and ``state``."""
+    return engine.train(task(stores, *what, **more), folder / "out", folder / "live", folder / "state")

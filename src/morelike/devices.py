@@ -2,22 +2,30 @@
 
 import contextlib
 import ctypes
+import os
 from functools import cache
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
+
+from morelike import progress
+from morelike.errors import TrainingError
 
 PIXELS_AT_ONCE = 64 * 80 * 80  # through a network with its gradient, on a CPU
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def precision(setting: str = "auto") -> str:
-    """Return ``32-true`` or ``bf16-mixed``; ``auto`` takes bf16 where the GPU or the CPU's flags promise a gain."""
+    """Return ``32-true``, ``bf16-mixed`` or ``16-mixed``; ``auto`` takes 16 bits where the hardware promises a gain.
+
+    That is a GPU, or a CPU whose flags name bf16.
+    """
     if setting != "auto":
         return setting
     if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
     return "bf16-mixed" if cpu_flags() & {"amx_bf16", "avx512_bf16"} else "32-true"
 
 
@@ -27,12 +35,36 @@ def memory_format() -> torch.memory_format:
     return torch.channels_last if fast else torch.contiguous_format
 
 
-def fabric(setting: str = "auto") -> Fabric:
-    """Return a launched Fabric on the best single device with the precision of ``setting``."""
+def fabric(setting: str = "auto", batch_size: int = 1) -> Fabric:
+    """Return a launched Fabric with the precision of ``setting``, on the best single device.
+
+    Started by ``torchrun``, on as many processes as that has started (DDP), which share out ``batch_size``.
+
+    Raises:
+        TrainingError: the processes cannot share a batch evenly.
+    """
     keep_freed_memory()
-    chosen = Fabric(accelerator="auto", devices=1, precision=precision(setting))
+    processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if batch_size % processes:
+        raise TrainingError(
+            f"train.batch_size: expected a multiple of torchrun's {processes} processes, got {batch_size}"
+        )
+    strategy = {"strategy": "ddp", "num_nodes": processes // here} if processes > 1 else {}
+    chosen = Fabric(accelerator="auto", devices=here, precision=precision(setting), **strategy)
     chosen.launch()
     return chosen
+
+
+def compile_parts(model: nn.Module, device: torch.device) -> None:
+    """Compile the parts of a model in place (``torch.compile``); where nothing can compile, say so and leave it."""
+    try:
+        torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device))
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        progress.say(f"train.compile: this machine cannot compile ({reason}); training goes on without")
+        return
+    for part in model.children():
+        part.compile()
 
 
 def parts_of_batch(device: torch.device, images: int, pixels: int) -> int:

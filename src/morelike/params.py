@@ -164,19 +164,37 @@ class Augment(Section):
     contrast: Annotated[float, Field(ge=0, lt=1)]
 
 
+class Checks(Section):
+    """Limits of what is watched while a model trains; None switches a check off."""
+
+    after_images: Annotated[int, Field(ge=0)]
+    targets: NotNegative | None
+    diverged: Positive | None
+    logvar_overflow: Positive | None
+    posterior_collapse: NotNegative | None
+    dead_decoder: Share | None
+    colour_shift: Share | None
+    discriminator_won: Share | None
+    stuck: NotNegative | None
+    overflow_steps: Count | None
+
+
 class Train(Section):
     """What all models share."""
 
     batch_size: Count
     class_balance: Share
+    warmup_images: Annotated[int, Field(ge=0)]
+    cooldown_share: Share
     evaluate_every_images: Count
     patience: Count
     grad_clip_norm: Positive
     ema_halflife_images: NotNegative
-    precision: Literal["auto", "32-true", "bf16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     compile: bool
     grids_every_evaluations: Count
     augment: Augment
+    checks: Checks
 
 
 class Vae(Section):

@@ -4,6 +4,7 @@ Nothing here ever loads a dataset whole, and no mapping outlives the call that r
 stay mapped count as this process's memory, which would then grow with the number of images.
 """
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class ShardWriter:
         self._rows_per_shard = max(1, min(MAX_ROWS_PER_SHARD, MAX_SHARD_BYTES // (height * width * channels)))
         self._buffer = np.empty((self._rows_per_shard, *self.shape), np.uint8)
         self._filled = self._shards = self.count = 0
+        self._sha256 = hashlib.sha256()
 
     def append(self, images: np.ndarray) -> None:
         """Append uint8 N×H×W×C images of the store's shape; raises StoreError on any other."""
@@ -76,10 +78,12 @@ class ShardWriter:
         index.reset_index(drop=True).to_parquet(self.folder / "index.parquet")
         height, width, channels = self.shape
         about = {"count": self.count, "height_px": height, "width_px": width, "channels": channels}
-        files.write_json(self.folder / "store.json", about | {"rows_per_shard": self._rows_per_shard})
+        about |= {"rows_per_shard": self._rows_per_shard, "pixels_sha256": self._sha256.hexdigest()}
+        files.write_json(self.folder / "store.json", about)
 
     def _flush(self) -> None:
         np.save(self.folder / f"shard-{self._shards:05d}.npy", self._buffer[: self._filled])
+        self._sha256.update(self._buffer[: self._filled])
         self._shards += 1
         self._filled = 0
 
@@ -100,7 +104,7 @@ class ShardStore:
             raise StoreError(f"{self.folder}: no store here (store.json is missing); run `dvc repro`") from error
         self.index = pd.read_parquet(self.folder / "index.parquet")
         self.shape = (about["height_px"], about["width_px"], about["channels"])
-        self._rows_per_shard = about["rows_per_shard"]
+        self._rows_per_shard, self._pixels_sha256 = about["rows_per_shard"], about["pixels_sha256"]
         self._shards = [self._whole(path) for path in sorted(self.folder.glob("shard-*.npy"))]
         found = sum(rows for _, _, rows in self._shards)
         if not found == len(self.index) == about["count"]:
@@ -111,6 +115,12 @@ class ShardStore:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def digest(self) -> str:
+        """Return a sha256 of all that the store holds: the pixels as they were written, and the index."""
+        digest = hashlib.sha256(self._pixels_sha256.encode())
+        digest.update((self.folder / "index.parquet").read_bytes())
+        return digest.hexdigest()
 
     def read(self, rows: np.ndarray | list[int]) -> np.ndarray:
         """Return the images at ``rows``, in that order, as a new uint8 N×H×W×C array."""

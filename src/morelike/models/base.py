@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,31 +31,67 @@ class Form:
     sigma_data: float = 0.5
 
 
-@dataclass
 class Batch:
-    """One batch, on the model's device.
+    """One batch, or a part of one, on the model's device.
+
+    No dataclass and no dict: Fabric would bring their tensors, the targets too, to the precision of the network.
 
     Attributes:
         clean: float32 N×C×H×W in [0, 1]; what is to be learnt.
         labels: int64 N.
         stored: the same images as stored, before classical augmentation.
         noisy: the noisy twins of ``stored``.
-        generator: the source of every random draw, on the model's device.
+        seed: of every random draw.
         images_seen: how many images training has seen before this batch.
+        first, whole: the place of the first row in the whole batch, and the rows of that.
     """
 
-    clean: Tensor
-    labels: Tensor
-    stored: Tensor
-    noisy: Tensor
-    generator: torch.Generator
-    images_seen: int = 0
+    def __init__(
+        self,
+        clean: Tensor,
+        labels: Tensor,
+        stored: Tensor,
+        noisy: Tensor,
+        seed: int = 0,
+        images_seen: int = 0,
+        first: int = 0,
+        whole: int | None = None,
+    ):
+        self.clean, self.labels, self.stored, self.noisy = clean, labels, stored, noisy
+        self.seed, self.images_seen, self.first = seed, images_seen, first
+        self.whole = len(labels) if whole is None else whole
+        self._chance = torch.Generator(labels.device).manual_seed(seed)
 
-    def parts(self, count: int) -> list["Batch"]:
-        """Cut the batch into ``count`` parts, even to one image; all draw from its generator, in order."""
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw standard normal float32 values, N×shape; those of a row do not depend on how the batch is cut."""
+        drawn = torch.randn((self.whole, *shape), generator=self._chance, device=self.labels.device)
+        return drawn[self.first : self.first + len(self)]
+
+    def cut(self, parts: int) -> list["Batch"]:
+        """Cut the batch into ``parts`` parts, even to one image."""
         tensors = (self.clean, self.labels, self.stored, self.noisy)
-        cut = zip(*(torch.tensor_split(tensor, count) for tensor in tensors), strict=True)
-        return [Batch(*part, self.generator, self.images_seen) for part in cut]
+        made, first = [], self.first
+        for of_part in zip(*(torch.tensor_split(tensor, parts) for tensor in tensors), strict=True):
+            made.append(Batch(*of_part, self.seed, self.images_seen, first, self.whole))
+            first += len(made[-1])
+        return [part for part in made if len(part)]
+
+
+class Outcome(NamedTuple):
+    """What one pass over a batch gives.
+
+    Attributes:
+        terms: of the loss, each a mean over the batch; ``loss`` is what is minimised. Those named ``largest_...``
+            are the largest of the batch. Some are watched (``morelike/training/checks.py``) where a model has them:
+            ``largest_kl``, of a latent, nats; ``largest_logvar``; ``discriminator_accuracy``.
+        output: float32 N×C×H×W, what the model makes of ``clean``, on its scale.
+    """
+
+    terms: dict[str, Tensor]
+    output: Tensor
 
 
 class GenerativeModel(nn.Module, ABC):
@@ -64,11 +100,13 @@ class GenerativeModel(nn.Module, ABC):
     Attributes:
         restores: what :meth:`restore` starts from: the ``stored`` images or their ``noisy`` twins.
         loss_scale: what the loss is divided by for its gradient, so that one ``grad_clip_norm`` fits all models.
+        target_range: the values of targets that the loss is defined for and the output activation can reach.
         example_settings: a section of ``synthesize`` for the sample grids drawn while training.
     """
 
     restores: Literal["stored", "noisy"]
     loss_scale: float = 1.0
+    target_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     example_settings: ClassVar[dict]
 
     def __init__(self, form: Form):
@@ -76,8 +114,8 @@ class GenerativeModel(nn.Module, ABC):
         self.form = form
 
     @abstractmethod
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the terms of the loss, each a mean over the batch; ``loss`` is what is minimised."""
+    def forward(self, batch: Batch) -> Outcome:
+        """Return the terms of the loss, and what the model makes of the batch."""
 
     @abstractmethod
     def restore(self, batch: Batch) -> Tensor:
@@ -85,6 +123,10 @@ class GenerativeModel(nn.Module, ABC):
 
     def finish(self, batches: Iterable[Batch]) -> None:
         """Learn what only the final weights can tell, from the train split as it is stored. Nothing by default."""
+
+    def codes(self, batch: Batch) -> Tensor | None:
+        """Return the latent code of each stored image, N×L; None for a model without a latent space."""
+        return None
 
     @abstractmethod
     def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:
@@ -113,8 +155,3 @@ def create(name: str, form: Form, settings: dict) -> GenerativeModel:
     except ModuleNotFoundError as error:
         raise ModelError(f"no model named {name!r}: expected a file src/morelike/models/{name}.py") from error
     return module.Model(form, settings)
-
-
-def randn(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Draw standard normal float32 values on the generator's device."""
-    return torch.randn(shape, generator=generator, device=generator.device)

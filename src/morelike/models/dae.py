@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from morelike.models.base import Batch, Form, GenerativeModel, Noise, randn
+from morelike.models.base import Batch, Form, GenerativeModel, Noise, Outcome
 from morelike.models.edm import heun, sigma_steps
 from morelike.models.layers import (
     ResidualBlock,
@@ -67,23 +67,30 @@ class Model(GenerativeModel):
         h = crop(self.network(x, condition).float(), self.form.height, self.form.width)
         return (data / total).square() * noisy + s * data / total * h
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> Outcome:
         """Return EDM's weighted loss (eq. 8), mean over batch and pixels; about 1 for an untrained network."""
-        count = len(batch.labels)
-        twins = round(self.settings["restore_share"] * count)
-        clean = torch.cat([batch.stored[:twins], batch.clean[twins:]]) * 2 - 1
-        sigma = (P_MEAN + P_STD * randn((count,), batch.generator)).exp()
-        noisy = clean + sigma.view(-1, 1, 1, 1) * randn(tuple(clean.shape), batch.generator)
-        kind = torch.full_like(batch.labels, GAUSSIAN)
-        if twins:
-            noisy[:twins] = batch.noisy[:twins] * 2 - 1
-            sigma[:twins] = root_mean_square(noisy[:twins] - clean[:twins])
-            kind[:twins] = TWIN
-        error = (self.denoise(noisy, sigma, batch.labels, kind) - clean).square().mean((1, 2, 3))
+        twin = self._are_twins(batch)
+        of_twin = twin.view(-1, 1, 1, 1)
+        clean = torch.where(of_twin, batch.stored, batch.clean) * 2 - 1
+        sigma = (P_MEAN + P_STD * batch.normal()).exp()
+        noisy = clean + sigma.view(-1, 1, 1, 1) * batch.normal(*clean.shape[1:])
+        noisy = torch.where(of_twin, batch.noisy * 2 - 1, noisy)
+        sigma = torch.where(twin, root_mean_square(noisy - clean), sigma)
+        denoised = self.denoise(noisy, sigma, batch.labels, twin.long() * TWIN)
+        error = (denoised - clean).square().mean((1, 2, 3))
         data = self.form.sigma_data
         weighted = error * (sigma.square() + data**2) / (sigma * data).square()
-        terms = {"loss": weighted.mean(), "denoising": weighted[twins:].mean()}
-        return terms | ({"restoration": weighted[:twins].mean()} if twins else {})
+        terms = {"loss": weighted.mean()}
+        for name, of_kind in (("denoising", ~twin), ("restoration", twin)):
+            if self.settings["restore_share"]:
+                terms[name] = (weighted * of_kind).sum() / of_kind.sum().clamp_min(1)
+        return Outcome(terms, (denoised + 1) / 2)
+
+    def _are_twins(self, batch: Batch) -> Tensor:
+        """Return which rows start from their noisy twins: the given share, spread evenly over the whole batch."""
+        places = torch.arange(batch.first, batch.first + len(batch), device=batch.labels.device)
+        share = self.settings["restore_share"]
+        return ((places + 1) * share).floor() > (places * share).floor()
 
     def restore(self, batch: Batch) -> Tensor:
         """Return the noisy twins denoised in one step, at the noise level that they measurably have."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from morelike.models.base import Batch, Form, GenerativeModel, Noise, randn
+from morelike.models.base import Batch, Form, GenerativeModel, Noise, Outcome
 from morelike.models.layers import ResidualBlock, crop, norm, pad_to_multiple
 
 SMALLEST_GRID = 4  # the encoder halves until the longer side is no more than this, at least once
@@ -47,11 +47,17 @@ class Model(GenerativeModel):
 
     def encode(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the posterior, each N×latent; |log-variance| < ``logvar_bound``."""
+        mean, logvar = self._posterior(images, labels)
+        return mean, self._bounded(logvar)
+
+    def _posterior(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         condition = self.embed(labels)
         h = self.encoder(pad_to_multiple(images * 2 - 1, self.multiple), condition)
-        mean, logvar = self.to_posterior(torch.cat([h.flatten(1), condition], 1)).float().chunk(2, 1)
+        return self.to_posterior(torch.cat([h.flatten(1), condition], 1)).float().chunk(2, 1)
+
+    def _bounded(self, logvar: Tensor) -> Tensor:
         bound = self.settings["logvar_bound"]
-        return mean, bound * torch.tanh(logvar / bound)
+        return bound * torch.tanh(logvar / bound)
 
     def decode(self, latents: Tensor, labels: Tensor) -> Tensor:
         """Return the mean of p(x | z, y): float32 N×C×H×W in [0, 1]."""
@@ -59,16 +65,22 @@ class Model(GenerativeModel):
         h = self.from_latent(torch.cat([latents, condition], 1)).unflatten(1, (-1, *self.grid))
         return crop(torch.sigmoid(self.decoder(h, condition).float()), self.form.height, self.form.width)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> Outcome:
         """Return the negative ELBO and its terms: summed over pixels and latents, mean over the batch, in nats."""
-        mean, logvar = self.encode(batch.clean, batch.labels)
-        latents = mean + torch.exp(logvar / 2) * randn(tuple(mean.shape), batch.generator)
-        squared_error = (self.decode(latents, batch.labels) - batch.clean).square()
-        reconstruction = optimal_gaussian_nll(squared_error)
-        kl = kl_to_standard_normal(mean, logvar).sum(1).mean()
+        mean, unbounded = self._posterior(batch.clean, batch.labels)
+        logvar = self._bounded(unbounded)
+        latents = mean + torch.exp(logvar / 2) * batch.normal(mean.shape[1])
+        output = self.decode(latents, batch.labels)
+        reconstruction = optimal_gaussian_nll((output - batch.clean).square())
+        kl = kl_to_standard_normal(mean, logvar).mean(0)
         warm_up = self.settings["beta_warmup_images"]
         beta = self.settings["beta"] * (min(1.0, batch.images_seen / warm_up) if warm_up and self.training else 1.0)
-        return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+        terms = {"loss": reconstruction + beta * kl.sum(), "reconstruction": reconstruction, "kl": kl.sum()}
+        return Outcome(terms | {"largest_kl": kl.max(), "largest_logvar": unbounded.abs().max()}, output)
+
+    def codes(self, batch: Batch) -> Tensor:
+        """Return the mean of each image's posterior."""
+        return self.encode(batch.stored, batch.labels)[0]
 
     def restore(self, batch: Batch) -> Tensor:
         """Return the reconstruction of each stored image from the mean of its posterior."""

@@ -67,7 +67,8 @@ def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, A
         "strips": strips,
         "small": bool(normalisation) and max(normalisation["width_px"], normalisation["height_px"]) <= SMALL_PX,
         "classes_not_shown": max(len(counts) - len(strips), 0) if strips else 0,
-        "grids": pictures.newest_grids(inputs.models),
+        "grids": pictures.grids(inputs.models),
+        "watched": _of_models(inputs.models, "checks.json"),
         "curves": _learning_curves(inputs.models),
         "restorations": _restorations(inputs.models),
         "counts": counts,
@@ -117,8 +118,12 @@ def _learning_curves(models: Path) -> dict[str, Markup]:
 
 def _restorations(models: Path) -> dict[str, dict]:
     """Return restoration.json of the models that restore noisy images."""
-    tables = {path.parent.name: files.read_json(path) for path in sorted(models.glob("[!.]*/restoration.json"))}
+    tables = _of_models(models, "restoration.json")
     return {model: table for model, table in tables.items() if all("psnr_before_db" in of for of in table.values())}
+
+
+def _of_models(models: Path, name: str) -> dict[str, Any]:
+    return {path.parent.name: files.read_json(path) for path in sorted(models.glob(f"[!.]*/{name}"))}
 
 
 def _counts(manifest: pd.DataFrame | None) -> list[dict[str, Any]]:

@@ -62,12 +62,18 @@ def data_address(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def newest_grids(models: Path) -> list[tuple[str, str]]:
-    """Return the last grid of each kind of each model: (title, ``data:`` address)."""
-    grids = {}
+def grids(models: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return the first, the middle and the last grid of each kind of each model: (title, ``data:`` address)."""
+    found: dict[str, list[Path]] = {}
     for path in sorted(models.glob("[!.]*/grids/*.png")):
-        grids[f"{path.parts[-3]}: {path.stem.rpartition('-')[0] or path.stem}"] = path
-    return [(title, data_address(path.read_bytes())) for title, path in grids.items()]
+        found.setdefault(f"{path.parts[-3]}: {path.stem.rpartition('-')[0]}", []).append(path)
+    return {
+        title: [
+            (f"{int(path.stem.rpartition('-')[2]):,} images seen", data_address(path.read_bytes())) for path in shown
+        ]
+        for title, paths in found.items()
+        for shown in [sorted({paths[0], paths[len(paths) // 2], paths[-1]})]
+    }
 
 
 def _restored_strips(label: str, real, twins, restored: dict, examples: int) -> list[Strip]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from morelike import augment, pixels
+from morelike import augment
 from morelike.errors import TrainingError
 from morelike.models.base import Batch
 from morelike.params import Train
 from morelike.randomness import derived_seed, generator
 from morelike.shards import ShardStore
+from morelike.training.feed import Ahead, Drawn, Feed
 
 
 class Batches:
@@ -37,24 +37,30 @@ class Batches:
                 raise TrainingError(
                     f"{clean.folder}: the {split} split has no image; check validate.split in params.yaml"
                 )
-        self._weights = class_weights(self.label_numbers[self.train_rows], settings.class_balance)
+        self._chances = class_weights(self.label_numbers[self.train_rows], settings.class_balance).cumsum()
+        self._feed = Feed((clean, noisy), device)
+        self._ahead = Ahead(self._drawn)
 
     def training(self, step: int) -> tuple[Batch, np.ndarray]:
         """Return the batch of a step, augmented, and the rows it came from."""
-        size = self.settings.batch_size
-        draw = generator(self.seed, "train", self.purpose, step)
-        rows = draw.choice(self.train_rows, size, p=self._weights)
-        batch = self._batch(rows, derived_seed(self.seed, "train", self.purpose, step), step * size)
+        drawn = self._ahead(step)
+        seed = derived_seed(self.seed, "train", self.purpose, step)
+        batch = self._batch(drawn, seed, step * self.settings.batch_size)
         chance = torch.Generator().manual_seed(derived_seed(self.seed, "augment", self.purpose, step))
         batch.clean = augment.apply(batch.stored, self.settings.augment, chance)
-        return batch, rows
+        return batch, drawn.rows
+
+    def _drawn(self, step: int) -> Drawn:
+        draw = generator(self.seed, "train", self.purpose, step)
+        places = np.searchsorted(self._chances, draw.random(self.settings.batch_size) * self._chances[-1], "right")
+        return self._feed.read(self.train_rows[places])
 
     def validation(self, most: int = 1024) -> Iterator[Batch]:
         """Yield up to ``most`` images of the val split, always the same, with the same noise, not augmented."""
         rows = generator(self.seed, "val", self.purpose).permutation(self.val_rows)[:most]
         for start in range(0, len(rows), self.settings.batch_size):
             part = rows[start : start + self.settings.batch_size]
-            yield self._batch(part, derived_seed(self.seed, "val", self.purpose, start), 0)
+            yield self._batch(self._feed.read(part), derived_seed(self.seed, "val", self.purpose, start), 0)
 
     def stored(self) -> Iterator[Batch]:
         """Yield the train split in order, as it is stored."""
@@ -63,20 +69,20 @@ class Batches:
 
     def of_rows(self, rows: np.ndarray) -> Batch:
         """Return the batch of these rows, not augmented."""
-        return self._batch(rows, derived_seed(self.seed, "rows", self.purpose), 0)
+        return self._batch(self._feed.read(rows), derived_seed(self.seed, "rows", self.purpose), 0)
 
     def files(self, rows: np.ndarray) -> list[str]:
         """Return the raw files that these rows came from."""
         return self.clean.index["file"].iloc[rows].tolist()
 
-    def _batch(self, rows: np.ndarray, seed: int, images_seen: int) -> Batch:
-        stored, noisy = self._images(self.clean, rows), self._images(self.noisy, rows)
-        labels = torch.from_numpy(self.label_numbers[rows]).to(self.device)
-        chance = torch.Generator(self.device).manual_seed(seed)
-        return Batch(stored, labels, stored, noisy, chance, images_seen)
+    def close(self) -> None:
+        """End the thread that reads ahead."""
+        self._ahead.close()
 
-    def _images(self, store: ShardStore, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(pixels.to_float(store.read(rows))).to(self.device)
+    def _batch(self, drawn: Drawn, seed: int, images_seen: int) -> Batch:
+        stored, noisy = self._feed.on_device(drawn)
+        labels = torch.from_numpy(self.label_numbers[drawn.rows]).to(self.device)
+        return Batch(stored, labels, stored, noisy, seed, images_seen)
 
 
 def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:

@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from morelike import files, pixels, quality
-from morelike.batches import Batches
-from morelike.loggers import Loggers
 from morelike.models.base import GenerativeModel
 from morelike.randomness import generator
 from morelike.sampling import RowNoise
 from morelike.shards import ShardWriter
+from morelike.training.batches import Batches
+from morelike.training.loggers import Loggers
 
 GRID_IMAGES = 24  # columns of a grid, at most
 PER_LABEL = 16  # val images a label that are restored and measured
+MOST_CODES = 512  # val images whose codes TensorBoard's projector gets
 
 
 @torch.no_grad()
@@ -32,6 +33,18 @@ def log_grids(model: GenerativeModel, batches: Batches, fabric, loggers: Loggers
     with fabric.autocast():
         made = model.make(batch.labels, batch.stored, noise, model.example_settings)
     loggers.grid(seen, "samples", torch.cat([batch.stored, made]), len(batch.labels))
+
+
+@torch.no_grad()
+def log_codes(model: GenerativeModel, batches: Batches, fabric, loggers: Loggers, seen: int) -> None:
+    """Log the codes of val images, of a model that has a latent space."""
+    rows = _few_a_label(batches, batches.val_rows, MOST_CODES)
+    batch = batches.of_rows(rows)
+    with fabric.autocast():
+        codes = model.codes(batch)
+    if codes is not None:
+        labels = [batches.labels[number] for number in batch.labels.tolist()]
+        loggers.embedding(seen, codes.float().cpu(), labels, batch.stored)
 
 
 @torch.no_grad()

@@ -1,0 +1,1 @@
+"""The one training loop of all models: :func:`morelike.training.engine.train`."""
