@@ -13,18 +13,11 @@ def main(model: str, resized: Path, trained: Path, out: Path) -> None:
     store = ShardStore(resized)
     real = store.index["label"][store.index["split"] == "train"].value_counts()
     counts = sampling.counts_per_class(real, chosen.synthesize.per_class, chosen.synthesize.at_least)
+    maker = sampling.Maker(
+        model, trained, store, settings, chosen.synthesize.batch_size, chosen.train.precision, chosen.seed
+    )
     with files.written_aside(out) as aside:
-        made = sampling.synthesize(
-            model,
-            store,
-            trained,
-            counts,
-            settings,
-            chosen.synthesize.batch_size,
-            chosen.train.precision,
-            chosen.seed,
-            aside,
-        )
+        made = sampling.synthesize(maker, counts, aside)
     progress.say(f"{model}: {made['images']:,} images of {len(counts)} classes by {settings['method']}")
 
 

@@ -29,7 +29,8 @@ def made(tmp_path):
 def synthesize(made, name, batch_size=8, seed=0, settings=SETTINGS):
     folder, store = made
     (folder / name).mkdir()
-    sampling.synthesize("dae", store, folder / "model", COUNTS, settings, batch_size, "32-true", seed, folder / name)
+    maker = sampling.Maker("dae", folder / "model", store, settings, batch_size, "32-true", seed)
+    sampling.synthesize(maker, COUNTS, folder / name)
     return ShardStore(folder / name)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,72 +65,83 @@ def plan(store: ShardStore, counts: dict[str, int], name: str, seed: int) -> pd.
     return pd.concat(rows, ignore_index=True)
 
 
+@dataclass(frozen=True)
+class Maker:
+    """A trained model, and how it is to make images.
+
+    Attributes:
+        name: of the model; ``trained``: the folder that it is saved in.
+        store: the real images.
+        settings: the model's section of ``synthesize``.
+        batch_size, precision: decide no more than speed and the last bits.
+        seed: every image has its own stream of it.
+    """
+
+    name: str
+    trained: Path
+    store: ShardStore
+    settings: dict
+    batch_size: int
+    precision: str
+    seed: int
+
+    @property
+    def purpose(self) -> str:
+        """What the draws are for."""
+        return f"synthesize-{self.name}"
+
+    def batches(self, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+        """Yield the images that ``rows`` plan, uint8 N×H×W×C, in order.
+
+        Raises:
+            SynthesisError: the model makes a non-finite value; names the row.
+            ModelError: it does not fit the store.
+        """
+        fabric = devices.fabric(self.precision)
+        model = checkpoint.load(self.trained).to(fabric.device)
+        _refuse_other_form(model, self.store, self.trained)
+        labels = rows["label"].map(model.form.labels.index).to_numpy(np.int64)
+        for start in range(0, len(rows), self.batch_size):
+            here = np.arange(start, min(start + self.batch_size, len(rows)))
+            sources = pixels.to_float(self.store.read(rows["source_row"].to_numpy()[here]))
+            noise = RowNoise(self.seed, self.purpose, here, fabric.device)
+            on_device = [fabric.to_device(torch.from_numpy(values)) for values in (labels[here], sources)]
+            with fabric.autocast():
+                images = model.make(*on_device, noise, self.settings).float().cpu().numpy()
+            if not np.isfinite(images).all():
+                bad = start + int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
+                raise SynthesisError(
+                    f"synthetic image {bad} (label {rows['label'][bad]!r}) holds NaN or infinite values: the weights "
+                    "are not sound; train again with a lower models.*.learning_rate"
+                )
+            yield pixels.to_uint8(images)
+
+
 @torch.inference_mode()
-def synthesize(
-    name: str,
-    store: ShardStore,
-    trained: Path,
-    counts: dict[str, int],
-    settings: dict,
-    batch_size: int,
-    precision: str,
-    seed: int,
-    out: Path,
-) -> dict[str, int]:
-    """Make new images with the model saved in ``trained`` and write them to the store ``out``, an empty folder.
+def synthesize(maker: Maker, counts: dict[str, int], out: Path) -> dict[str, int]:
+    """Make ``counts`` new images a class and write them to the store ``out``, an empty folder.
 
     Raises:
-        SynthesisError: if the model makes a non-finite value, naming the row.
-        ModelError: if the model does not fit the store.
+        SynthesisError, ModelError: as :meth:`Maker.batches` does.
     """
-    fabric = devices.fabric(precision)
-    model = checkpoint.load(trained).to(fabric.device)
-    _refuse_other_form(model, store, trained)
-    rows = plan(store, counts, name, seed)
-    rows["seed"] = [derived_seed(seed, f"synthesize-{name}", row) for row in range(len(rows))]
-    writer = ShardWriter(out, *store.shape)
-    batches = _batches(model, store, rows, settings, batch_size, f"synthesize-{name}", seed, fabric)
+    rows = plan(maker.store, counts, maker.name, maker.seed)
+    rows["seed"] = [derived_seed(maker.seed, maker.purpose, row) for row in range(len(rows))]
+    writer = ShardWriter(out, *maker.store.shape)
     nearest = []
-    for images in progress.track(batches, -(-len(rows) // batch_size), f"synthesize {name}, batches"):
+    total = -(-len(rows) // maker.batch_size)
+    for images in progress.track(maker.batches(rows), total, f"synthesize {maker.name}, batches"):
         part = rows.iloc[writer.count : writer.count + len(images)]
-        nearest.append(nearest_train_images(images, part["label"].to_numpy(), store))
+        nearest.append(nearest_train_images(images, part["label"].to_numpy(), maker.store))
         writer.append(images)
-    about = {"split": "train", "generator": name, "method": settings["method"], "settings": json.dumps(settings)}
-    index = rows.assign(**about, model_sha256=checkpoint.checksum(trained))
-    writer.close(pd.concat([_with_source_names(index, store), pd.concat(nearest, ignore_index=True)], axis=1))
+    index = rows.assign(
+        split="train",
+        generator=maker.name,
+        method=maker.settings["method"],
+        settings=json.dumps(maker.settings),
+        model_sha256=checkpoint.checksum(maker.trained),
+    )
+    writer.close(pd.concat([_with_source_names(index, maker.store), pd.concat(nearest, ignore_index=True)], axis=1))
     return {"images": len(rows)}
-
-
-def _batches(
-    model: GenerativeModel,
-    store: ShardStore,
-    rows: pd.DataFrame,
-    settings: dict,
-    size: int,
-    purpose: str,
-    seed: int,
-    fabric,
-) -> Iterator[np.ndarray]:
-    labels = rows["label"].map(model.form.labels.index).to_numpy(np.int64)
-    for start in range(0, len(rows), size):
-        here = np.arange(start, min(start + size, len(rows)))
-        sources = pixels.to_float(store.read(rows["source_row"].to_numpy()[here]))
-        noise = RowNoise(seed, purpose, here, fabric.device)
-        with fabric.autocast():
-            made = model.make(
-                fabric.to_device(torch.from_numpy(labels[here])),
-                fabric.to_device(torch.from_numpy(sources)),
-                noise,
-                settings,
-            )
-        images = made.float().cpu().numpy()
-        if not np.isfinite(images).all():
-            bad = start + int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
-            raise SynthesisError(
-                f"synthetic image {bad} (label {rows['label'][bad]!r}) holds NaN or infinite values: the weights are "
-                "not sound; train again with a lower models.*.learning_rate"
-            )
-        yield pixels.to_uint8(images)
 
 
 def nearest_train_images(images: np.ndarray, labels: np.ndarray, store: ShardStore) -> pd.DataFrame:
