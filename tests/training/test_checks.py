@@ -5,6 +5,8 @@ import math
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision.amp import MixedPrecision
 
 from morelike import devices
 from morelike.errors import TrainingFault
@@ -189,26 +191,41 @@ def test_a_loss_that_has_not_moved_is_named(stores, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_gradient_of_16_bits_may_overflow_now_and_then_but_not_forever(stores, fabric):
-    class Scaler:
-        """Stands for the one that a GPU without bf16 gets."""
+def of_16_bits(scale: float) -> Fabric:
+    """Return what a GPU without bf16 gets, on the CPU, with a scale of the loss to begin with."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    fabric.launch()
+    return fabric
 
-        def state_dict(self):
-            return {}
 
-    run = a_run(stores, fabric, limits=only(overflow_steps=3))
-    run.scaler = Scaler()
-    sound = dict.fromkeys(["loss", "largest_excess", "contrast", "colour_shift"], 0.0)
-    batch, rows = run.batches.training(0)
-    for _ in range(3):
-        run._judge(sound | {"grad_norm": math.inf}, batch, rows)
-    run._judge(sound | {"grad_norm": 1.0}, batch, rows)  # one sound step, and the count begins anew
-    for _ in range(3):
-        run._judge(sound | {"grad_norm": math.inf}, batch, rows)
-    with pytest.raises(TrainingFault, match=r"overflow_steps.*Set train\.precision to 32-true"):
-        run._judge(sound | {"grad_norm": math.inf}, batch, rows)
-    with pytest.raises(TrainingFault, match="loss is nan"):
-        run._judge(sound | {"loss": math.nan, "grad_norm": math.inf}, batch, rows)
+def test_a_gradient_of_16_bits_that_overflows_is_left_out_until_the_scale_fits(stores):
+    run = a_run(stores, of_16_bits(2.0**24), limits=only(overflow_steps=20))
+    moved = []
+    for _ in range(20):
+        before = run.plain.to_posterior.weight.clone()
+        run.advance()
+        moved.append(not torch.equal(run.plain.to_posterior.weight, before))
+    first = moved.index(True)
+    assert 0 < first < 15
+    assert moved == [False] * first + [True] * (20 - first)
+    assert run.watch.seen["overflow_steps"].worst == first
+    assert run.watch.overflows == 0
+    assert run.state()[1]["scaler"]["scale"] == 2.0 ** (24 - first)
+
+
+def test_gradients_of_16_bits_that_overflow_on_and_on_are_a_fault(stores):
+    fault = fault_of(a_run(stores, of_16_bits(2.0**60), limits=only(overflow_steps=3)), 4)
+    assert (fault.check, fault.value) == ("overflow_steps", 4)
+    assert "Set train.precision to 32-true" in str(fault)
+
+
+def test_a_loss_of_16_bits_that_is_no_number_is_never_left_out(stores, monkeypatch):
+    altered(
+        monkeypatch, lambda outcome: Outcome(outcome.terms | {"loss": outcome.terms["loss"] * math.nan}, outcome.output)
+    )
+    fault = fault_of(a_run(stores, of_16_bits(2.0**10), limits=only(overflow_steps=3)))
+    assert (fault.check, "loss is nan" in str(fault)) == ("non_finite", True)
 
 
 def test_nothing_is_refused_in_a_sound_run_and_the_worst_of_each_check_is_kept(stores, tmp_path):

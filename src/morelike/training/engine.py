@@ -107,7 +107,7 @@ def train(task: Task, out: Path, live: Path, state: Path) -> dict[str, float] | 
         f"{task.settings['budget_images']:,} to see, on {fabric.device} in {precision}"
         + (f", {fabric.world_size} processes" if fabric.world_size > 1 else "")
     )
-    if found := states.newest():
+    if found := fabric.broadcast(states.newest() if fabric.is_global_zero else None):
         run.restore(*found)
         say_where(found[1], task.common.batch_size)
     with ExitStack() as stack:

@@ -44,12 +44,12 @@ class Run:
         self.plain = model.to(memory_format=devices.memory_format())
         if common.compile:
             devices.compile_parts(self.plain, fabric.device)
-        fused = {"fused": True} if fabric.device.type in ("cuda", "cpu") else {}
-        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), **fused)
+        self.scaler = getattr(fabric.strategy.precision, "scaler", None)  # of 16-bit gradients
+        fused = True if fabric.device.type in ("cuda", "cpu") and not self.scaler else None  # it would unscale itself
+        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), fused=fused)
         self.average = copy.deepcopy(self.plain).to(fabric.device).eval().requires_grad_(False)
         self.model, self.optimizer = fabric.setup(self.plain, optimizer)
         self.watch = checks.Watch(common.checks, model.loss_scale, len(batches.train_rows))
-        self.scaler = getattr(fabric.strategy.precision, "scaler", None)  # of 16-bit gradients
         self.step, self.history, self.sums = 0, [], {}
         self.best_loss, self.best_at, self.best_weights = math.inf, 0, {}
 
@@ -82,6 +82,7 @@ class Run:
                 if states.is_due() or values["interrupted"]:
                     self._save(states)
                 if values["interrupted"]:
+                    progress.say(f"interrupted after {self.seen:,} images; run it again to go on from here")
                     raise KeyboardInterrupt
         if self.step <= self.schedule.cool_down:  # a run with more budget goes on from here
             self._save(states)
