@@ -62,8 +62,12 @@ def full(tmp_path) -> page.Inputs:
             folder / "history.csv"
         )
         (folder / "grids").mkdir()
-        (folder / "grids" / "samples-000000002.png").write_bytes(pixels.encode_png(np.zeros((4, 4, 1), np.uint8)))
+        for images in (64, 6400, 12800, 19200):
+            grid = pixels.encode_png(np.full((4, 4, 1), images % 251, np.uint8))
+            (folder / "grids" / f"samples-{images:09d}.png").write_bytes(grid)
         write_store(where.synthetic / model, {"label": CLASSES, "nearest_row": [0, 1, 2]})
+    watched = {"check": "colour_shift", "limit": 0.15, "worst": 0.0625, "at_images": 6464, "meaning": "m", "mend": "n"}
+    files.write_json(where.models / "dae" / "checks.json", [watched])
     restored = {"psnr_before_db": 11.25, "psnr_after_db": 22.5, "ssim_before": 0.25, "ssim_after": 0.75, "images": 6}
     files.write_json(where.models / "dae" / "restoration.json", {"gaussian": restored})
     where.validated.mkdir()
@@ -181,6 +185,15 @@ def test_with_nothing_there_or_one_class_it_says_not_measured(tmp_path):
 def test_half_written_folders_are_not_shown(full):
     (full.models / "dae").rename(full.models / ".dae.new.1.partial")
     assert ".partial" not in Outline(page_text(full)).text
+
+
+def test_the_first_the_middle_and_the_last_grid_are_shown_and_what_was_watched(full, tmp_path):
+    text = Outline(written(full, tmp_path)[1]).text
+    for model in ("vae", "dae"):
+        assert f"{model}: samples" in text
+    shown = [text.count(f"{images} images seen") for images in ("64", "6,400", "12,800", "19,200")]
+    assert shown == [2, 0, 2, 2]
+    assert "colour_shift0.06250.156,464" in "".join(text.split())
 
 
 def test_each_restoration_stands_under_its_own_image(full):

@@ -44,6 +44,7 @@ def test_training_lowers_the_loss_on_val_and_leaves_all_it_promises(stores, tmp_
     assert {grid.split("-")[0] for grid in grids} == {"restored", "samples"}
     assert np.asarray(Image.open(tmp_path / "out/grids" / grids[-1])).std() > 1
     assert list((tmp_path / "live/tensorboard").glob("events*"))
+    assert bool(list((tmp_path / "live/tensorboard").rglob("tensors.tsv"))) == (name == "vae")  # its codes
     assert (tmp_path / "live/dvclive/metrics.json").exists()
 
 
