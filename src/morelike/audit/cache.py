@@ -28,7 +28,10 @@ class Known:
     path: Path
 
     def __contains__(self, sha256: str) -> bool:
-        digests, wanted = _digests(str(self.path)), np.bytes_(bytes.fromhex(sha256).rstrip(b"\0"))  # as NumPy has it
+        digests = _digests(self.path)
+        if not len(digests):
+            return False
+        wanted = np.bytes_(bytes.fromhex(sha256).rstrip(b"\0"))  # as NumPy has it
         place = int(np.searchsorted(digests, wanted))
         return place < len(digests) and digests[place] == wanted
 
@@ -93,7 +96,7 @@ def key_of(modules: Iterable[ModuleType], *settings: object) -> str:
 
 
 @lru_cache(maxsize=4)
-def _digests(path: str) -> np.ndarray:
-    if not Path(path).is_file() or not Path(path).stat().st_size:
+def _digests(path: Path) -> np.ndarray:
+    if not path.is_file() or not path.stat().st_size:
         return np.empty(0, "S32")
     return np.memmap(path, "S32", "r")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from morelike import colour, compute, pixels, progress
+from morelike import colour, compute, jpeg, pixels, progress, quiet
 from morelike.audit import hashing, inspection, measures
 from morelike.audit.cache import Cache, key_of
 from morelike.audit.inspection import FACTS, FAULT, SEEN, Inspector
@@ -36,7 +36,7 @@ def collect(
     A file whose decoder crashes a worker, or has it killed for memory, is found by halving and gets the code
     ``decode_error``. With one worker there is no process but this one to protect.
     """
-    key = key_of((inspection, measures, hashing, pixels, colour), max_pixels, background)
+    key = key_of((inspection, measures, hashing, pixels, jpeg, quiet, colour), max_pixels, background)
     cache = Cache(cache_folder, key, FACTS)
     inspector = Inspector(source, max_pixels, background, cache.known())
     seen: list[pa.RecordBatch] = []

@@ -1,11 +1,8 @@
 """Look at raw files, many at once: the facts of each, or the reason why it has none. No rule is applied here."""
 
-import contextlib
 import hashlib
 import math
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from morelike import pixels
+from morelike import pixels, quiet
 from morelike.audit import hashing, measures
 from morelike.audit.cache import Known
 from morelike.colour import WHITE, Colour
@@ -62,8 +59,9 @@ class Inspector:
 
         ``sha256`` of a file is "" if it could not be read, and ``code`` says why; else ``code`` is of its listing.
         """
-        seen, facts = [], _Facts()
-        with _decoders_kept_quiet():
+        seen = []
+        with quiet.stderr_kept() as complained:
+            facts = _Facts(self.max_pixels, self.background, complained)
             for entry in entries:
                 row = {"sha256": "", "code": entry.code, "detail": entry.detail}
                 if entry.code in ("", "stray"):
@@ -71,7 +69,7 @@ class Inspector:
                         data = self._read(entry.name)
                         row["sha256"] = digest = hashlib.sha256(data).hexdigest()
                         if digest not in facts and digest not in self.known:
-                            facts.add(digest, data, self.max_pixels, self.background)
+                            facts.add(digest, data)
                     except ImageError as error:
                         row |= _fault(error)
                 seen.append(row)
@@ -89,7 +87,8 @@ class Inspector:
 class _Facts:
     """Rows of facts; what can be measured on many images at once waits for the end."""
 
-    def __init__(self):
+    def __init__(self, max_pixels: int, background: Colour, complained: Callable[[], bool]):
+        self.settings = max_pixels, background, complained
         self.rows: dict[str, Row] = {}
         self.measured: list[str] = []
         self.thumbnails: list[np.ndarray] = []
@@ -98,11 +97,11 @@ class _Facts:
     def __contains__(self, digest: str) -> bool:
         return digest in self.rows
 
-    def add(self, digest: str, data: bytes, max_pixels: int, background: Colour) -> None:
+    def add(self, digest: str, data: bytes) -> None:
         row = {"sha256": digest, "code": "", "detail": ""}
         self.rows[digest] = row
         try:
-            picture = pixels.read(data, max_pixels, background)
+            picture = pixels.read(data, *self.settings)
         except ImageError as error:
             row |= _fault(error)
             return
@@ -153,17 +152,3 @@ def _pixel_digest(image: np.ndarray) -> str:
 
 def _fault(error: ImageError) -> Row:
     return {"code": error.code, "detail": " ".join(error.detail.split()), "value": error.value, "limit": error.limit}
-
-
-@contextlib.contextmanager
-def _decoders_kept_quiet() -> Iterator[None]:
-    """Silence what C libraries write straight to stderr about a damaged file: its quarantine row says it."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
