@@ -66,6 +66,8 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | N
         yield from map(function, items)
         return
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    if os.name == "posix":
+        context.set_forkserver_preload(["__main__", "morelike.pixels"])
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
             pending = deque(pool.submit(function, item) for item in first)

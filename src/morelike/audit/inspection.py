@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from morelike import pixels, quiet
 from morelike.audit import hashing, measures
-from morelike.audit.cache import Known
+from morelike.audit.known import Known
 from morelike.colour import WHITE, Colour
 from morelike.errors import ImageError
 from morelike.layout import Entry, has_image_extension
@@ -20,21 +19,6 @@ from morelike.sources import Source
 
 MEASURES = ["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness", "blur"]
 HISTOGRAM_MEASURES = ["dark", "light", "entropy_bits", "clipped_share"]
-FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
-SEEN = pa.schema([("sha256", pa.string()), *FAULT])
-FACTS = pa.schema(
-    [
-        *SEEN,
-        *((name, pa.string()) for name in ("pixel_sha256", "format", "mode", "profile")),
-        *((name, pa.int64()) for name in ("bits", "width_px", "height_px", "orientation", "frames")),
-        *((name, pa.float64()) for name in ("white", "transparent_share", "disagreement")),
-        *((name, pa.bool_()) for name in ("alpha", "constant")),
-        *((name, pa.float64()) for name in MEASURES + HISTOGRAM_MEASURES),
-        ("phash", pa.string()),
-        ("phash_cut", pa.string()),
-        ("thumbnail", pa.binary(hashing.SMALL_SIDE_PX**2)),
-    ]
-)
 Row = dict[str, Any]
 
 
@@ -54,8 +38,8 @@ class Inspector:
     background: Colour = WHITE
     known: Known = field(default_factory=lambda: Known(Path()))
 
-    def __call__(self, entries: list[Entry]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-        """Return a row of :data:`SEEN` for each file, in order, and a row of :data:`FACTS` for each new content.
+    def __call__(self, entries: list[Entry]) -> tuple[list[Row], list[Row]]:
+        """Return a row for each file, in order, and a row of facts for each new content; what is null is left out.
 
         ``sha256`` of a file is "" if it could not be read, and ``code`` says why; else ``code`` is of its listing.
         """
@@ -73,7 +57,7 @@ class Inspector:
                     except ImageError as error:
                         row |= _fault(error)
                 seen.append(row)
-        return pa.RecordBatch.from_pylist(seen, SEEN), facts.batch()
+        return seen, facts.whole()
 
     def _read(self, name: str) -> bytes:
         try:
@@ -114,14 +98,15 @@ class _Facts:
         self.thumbnails += [thumbnail, cut]
         self.histograms.append(histogram)
 
-    def batch(self) -> pa.RecordBatch:
+    def whole(self) -> list[Row]:
         if self.measured:
             columns = measures.of_histograms(np.stack(self.histograms))
             hashes = hashing.in_hex(hashing.phash(np.stack(self.thumbnails)))
             columns |= {"phash": hashes[::2], "phash_cut": hashes[1::2]}
-            for number, digest in enumerate(self.measured):
-                self.rows[digest] |= {name: values[number] for name, values in columns.items()}
-        return pa.RecordBatch.from_pylist(list(self.rows.values()), FACTS)
+            values = zip(*(column.tolist() for column in columns.values()), strict=True)
+            for digest, row in zip(self.measured, values, strict=True):
+                self.rows[digest] |= zip(columns, row, strict=True)
+        return list(self.rows.values())
 
 
 def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
