@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import BinaryIO
 
 STDERR = 2
 
@@ -16,12 +17,17 @@ def stderr_kept() -> Iterator[Callable[[], bool]]:
     sys.stderr.flush()
     kept = os.dup(STDERR)
     try:
-        with tempfile.TemporaryFile() as file:
+        with _file() as file:
             os.dup2(file.fileno(), STDERR)
             yield partial(_anything_written, file.fileno())
     finally:
         os.dup2(kept, STDERR)
         os.close(kept)
+
+
+def _file() -> BinaryIO:
+    """Open a file without a name, in memory where the system has such: a full disk would swallow what is written."""
+    return os.fdopen(os.memfd_create("stderr"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
 
 
 def _anything_written(number: int) -> bool:
