@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from morelike.errors import ComputeError
 
+PRELOADED = ["__main__", "morelike.pixels"]  # imported once, not by every worker; nothing that starts threads
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -66,6 +67,8 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | N
         yield from map(function, items)
         return
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    if os.name == "posix":
+        context.set_forkserver_preload(PRELOADED)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
             pending = deque(pool.submit(function, item) for item in first)

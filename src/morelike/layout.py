@@ -58,7 +58,7 @@ def arrange(files: Iterable[Entry], flat_label: str, unwrap: bool) -> list[Entry
     are splits. A file beside the class folders or the splits is ``stray``. A label that a file
     brings (WebDataset's ``.cls``) stands. ``unwrap`` looks through a single folder around all others, as archives have.
     """
-    files = sorted(files)
+    files = sorted(files, key=lambda file: file.name)
     paths = {file.name: _folders(file.name) for file in files}
     images = [paths[file.name] for file in files if not file.code and has_image_extension(file.name)]
     wrapped = unwrap and bool(images) and all(len(p) > 1 and p[0] == images[0][0] for p in images)

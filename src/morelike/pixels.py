@@ -9,14 +9,16 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from morelike import colour
+from morelike import colour, jpeg, quiet
 from morelike.colour import WHITE, Colour
 from morelike.errors import ImageError, NormalisationError
 
@@ -43,6 +45,10 @@ FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
+USUAL_JPEG = {
+    "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
+    "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
+}
 # The mode that both decoders' pixels are compared in.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
@@ -106,16 +112,28 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
         return _header(_open(data, max_pixels), data, max_pixels)
 
 
-def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture:
+def read(
+    data: bytes,
+    max_pixels: int = MAX_PIXELS,
+    background: Colour = WHITE,
+    complained: Callable[[], bool] | None = None,
+) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
     Pillow loads every byte, so a truncated file is refused and never filled in. :func:`morelike.colour.convert` says
     what becomes of each mode.
 
+    Both decode a JPEG by libjpeg-turbo. Where ``complained`` (of :func:`morelike.quiet.stderr_kept`) tells whether it
+    wrote a warning, a usual JPEG that it has none for is decoded by OpenCV alone: :func:`_one_decoder_does` proves in
+    each process that the other one would give the same pixels.
+
     Raises:
         ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``, ``infinite`` or
             ``out_of_range``.
     """
+    sound = _read_once(data, max_pixels, complained) if complained and _one_decoder_does() else None
+    if sound is not None:
+        return sound
     with _guarded(max_pixels):
         image = _loaded(data, max_pixels)
         header = _header(image, data, max_pixels)
@@ -128,6 +146,58 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) 
             converted = colour.convert(image, background)
         upright = np.ascontiguousarray(orient(converted.pixels, header.orientation))
         return Picture(header, replace(converted, pixels=upright), disagreement)
+
+
+def _read_once(data: bytes, max_pixels: int, complained: Callable[[], bool]) -> Picture | None:
+    """Decode a usual JPEG without any warning, by OpenCV alone; return None of anything else."""
+    frame = jpeg.usual_frame(data)
+    if frame is None or frame.width_px * frame.height_px > max_pixels:
+        return None
+    mode = "L" if frame.components == 1 else "RGB"
+    header = Header("JPEG", mode, 8, frame.width_px, frame.height_px, 1, 1, True)
+    try:
+        header = header if frame.bare else read_header(data, max_pixels)
+        complained()  # of what was before
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), USUAL_JPEG[mode])
+    except (ImageError, cv2.error):
+        return None
+    usual = header.as_stored and (header.format, header.mode, header.frames) == ("JPEG", mode, 1)
+    if complained() or image is None or image.shape[:2] != (header.height_px, header.width_px) or not usual:
+        return None
+    upright = np.ascontiguousarray(orient(np.atleast_3d(image), header.orientation))
+    return Picture(header, colour.Converted(upright), 0.0)
+
+
+@cache
+def _one_decoder_does() -> bool:
+    """Prove on drawn JPEGs that Pillow and OpenCV give the same pixels, and that OpenCV's warnings are heard.
+
+    Every kind is decoded sound, with quanta so large that the arithmetic overflows, and with damaged pixels.
+    """
+    y, x = np.mgrid[0:37, 0:43]
+    drawn = np.stack([128 + 100 * np.sin(x / 3), (x * y * 37) % 256, (x + y) * 3], axis=2).astype(np.uint8)
+    kinds = [{"progressive": prog, "subsampling": factor} for prog in (False, True) for factor in range(3)]
+    pictures = [(drawn, kind) for kind in kinds] + [(drawn[:, :, 1], {})]
+    try:
+        with quiet.stderr_kept() as complained:
+            return all(_decoded_alike(Image.fromarray(picture), kind, complained) for picture, kind in pictures)
+    except (OSError, cv2.error):  # one of them was built without JPEG
+        return False
+
+
+def _decoded_alike(drawn: Image.Image, options: dict[str, Any], complained: Callable[[], bool]) -> bool:
+    file = io.BytesIO()
+    drawn.save(file, "JPEG", **options)
+    sound, flag = file.getvalue(), USUAL_JPEG[drawn.mode]
+    quanta, scan = sound.find(b"\xff\xdb") + 5, sound.rfind(b"\xff\xda") + 10
+    overflowing = sound[:quanta] + b"\xff" * 64 + sound[quanta + 64 :]
+    damaged = sound[: scan + 8] + sound[-2:]
+    for data in (sound, overflowing):
+        theirs = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+        if complained() or theirs is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(data))), theirs):
+            return False
+    cv2.imdecode(np.frombuffer(damaged, np.uint8), flag)
+    return complained()
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from morelike import sources
-from morelike.audit.cache import Known
 from morelike.audit.codes import CODES
 from morelike.audit.inspection import Inspector
+from morelike.audit.known import Known
 from morelike.errors import ImageError
 
 
@@ -28,8 +28,8 @@ def inspected(root, known=None):
     source = sources.open_source(root)
     entries = source.entries()
     seen, facts = Inspector(source, 1_000_000, **({"known": known} if known else {}))(entries)
-    facts = {row["sha256"]: row for row in facts.to_pylist()}
-    rows = zip([entry.name for entry in entries], seen.to_pylist(), strict=True)
+    facts = {row["sha256"]: row for row in facts}
+    rows = zip([entry.name for entry in entries], seen, strict=True)
     return {
         name: facts.get(row["sha256"], {}) | {k: v for k, v in row.items() if v not in ("", None)} for name, row in rows
     }
@@ -100,9 +100,9 @@ def test_a_content_that_is_known_is_not_decoded_again(tmp_path):
     digests = [hashlib.sha256(source.read(f"c/{row}.png")).digest() for row in (0, 2, 3)]
     (tmp_path / "known").write_bytes(b"".join(sorted(digests)))
     seen, facts = Inspector(source, 1_000_000, known=Known(tmp_path / "known"))(source.entries())
-    assert facts.num_rows == 2
-    assert seen.num_rows == 5
-    assert set(facts["sha256"].to_pylist()) == {seen["sha256"][1].as_py(), seen["sha256"][4].as_py()}
+    assert len(facts) == 2
+    assert len(seen) == 5
+    assert {row["sha256"] for row in facts} == {seen[1]["sha256"], seen[4]["sha256"]}
 
 
 def test_a_row_says_what_was_read(tmp_path, inspect):

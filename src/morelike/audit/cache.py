@@ -5,32 +5,18 @@ import importlib.metadata
 import inspect
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from morelike import files
+from morelike.audit.known import Known
 
 DECODERS = ("pillow", "opencv-python-headless", "numpy")
 ROWS_A_PART = 20_000  # an interrupted audit loses no more than these
 MOST_PARTS = 8
-
-
-@dataclass(frozen=True)
-class Known:
-    """Tells whether a content is known; pickles as a path, and maps the sorted digests when it is first asked."""
-
-    path: Path
-
-    def __contains__(self, sha256: str) -> bool:
-        digests, wanted = _digests(str(self.path)), np.bytes_(bytes.fromhex(sha256).rstrip(b"\0"))  # as NumPy has it
-        place = int(np.searchsorted(digests, wanted))
-        return place < len(digests) and digests[place] == wanted
 
 
 class Cache:
@@ -90,10 +76,3 @@ def key_of(modules: Iterable[ModuleType], *settings: object) -> str:
     parts = [inspect.getsource(module) for module in modules]
     parts += [f"{name}=={importlib.metadata.version(name)}" for name in DECODERS] + [repr(settings)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=4)
-def _digests(path: str) -> np.ndarray:
-    if not Path(path).is_file() or not Path(path).stat().st_size:
-        return np.empty(0, "S32")
-    return np.memmap(path, "S32", "r")

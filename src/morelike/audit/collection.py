@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from morelike import colour, compute, pixels, progress
+from morelike import colour, compute, jpeg, pixels, progress, quiet
 from morelike.audit import hashing, inspection, measures
 from morelike.audit.cache import Cache, key_of
-from morelike.audit.inspection import FACTS, FAULT, SEEN, Inspector
+from morelike.audit.inspection import HISTOGRAM_MEASURES, MEASURES, Inspector, Row
 from morelike.colour import Colour
 from morelike.errors import ComputeError
 from morelike.layout import Entry
@@ -16,7 +16,22 @@ from morelike.sources import Source
 
 FILES_PER_CHUNK = 128
 CRASHED = "its decoder crashed, or ran out of memory"
-Batches = tuple[pa.RecordBatch, pa.RecordBatch]
+FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
+SEEN = pa.schema([("sha256", pa.string()), *FAULT])
+FACTS = pa.schema(
+    [
+        *SEEN,
+        *((name, pa.string()) for name in ("pixel_sha256", "format", "mode", "profile")),
+        *((name, pa.int64()) for name in ("bits", "width_px", "height_px", "orientation", "frames")),
+        *((name, pa.float64()) for name in ("white", "transparent_share", "disagreement")),
+        *((name, pa.bool_()) for name in ("alpha", "constant")),
+        *((name, pa.float64()) for name in MEASURES + HISTOGRAM_MEASURES),
+        ("phash", pa.string()),
+        ("phash_cut", pa.string()),
+        ("thumbnail", pa.binary(hashing.SMALL_SIDE_PX**2)),
+    ]
+)
+Rows = tuple[list[Row], list[Row]]
 
 
 def collect(
@@ -36,16 +51,16 @@ def collect(
     A file whose decoder crashes a worker, or has it killed for memory, is found by halving and gets the code
     ``decode_error``. With one worker there is no process but this one to protect.
     """
-    key = key_of((inspection, measures, hashing, pixels, colour), max_pixels, background)
+    key = key_of((inspection, measures, hashing, pixels, jpeg, quiet, colour), FACTS, max_pixels, background)
     cache = Cache(cache_folder, key, FACTS)
     inspector = Inspector(source, max_pixels, background, cache.known())
     seen: list[pa.RecordBatch] = []
     fresh = 0
     try:
-        for batch, facts in _inspected(inspector, entries, workers or max(2, compute.cores())):
-            seen.append(batch)
-            cache.add(facts)
-            fresh += facts.num_rows
+        for files, facts in _inspected(inspector, entries, workers or max(2, compute.cores())):
+            seen.append(pa.RecordBatch.from_pylist(files, SEEN))
+            cache.add(pa.RecordBatch.from_pylist(facts, FACTS))
+            fresh += len(facts)
     finally:
         cache.flush()
     return _joined(entries, pa.Table.from_batches(seen, SEEN), cache.table), fresh
@@ -57,8 +72,8 @@ def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
         done = 0
         try:
             results = compute.map_ordered(inspector, [*left, []], workers)  # more than one item: never done here
-            for batches in progress.track(results, len(left) + 1, "validate"):
-                yield batches
+            for rows in progress.track(results, len(left) + 1, "validate"):
+                yield rows
                 done += 1
         except ComputeError:
             list(compute.map_ordered(inspector, [[], []], 2))  # raises where it is no file that kills the workers
@@ -67,7 +82,7 @@ def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
         left = left[done:]
 
 
-def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Batches]:
+def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Rows]:
     """Inspect a chunk that may kill its process, in processes that may die."""
     try:
         return list(compute.map_ordered(inspector, [chunk, []], 2))
@@ -75,8 +90,7 @@ def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Batches]:
         if len(chunk) > 1:
             half = len(chunk) // 2
             return _inspected_apart(inspector, chunk[:half]) + _inspected_apart(inspector, chunk[half:])
-    row = {"sha256": "", "code": "decode_error", "detail": CRASHED}
-    return [(pa.RecordBatch.from_pylist([row], SEEN), pa.RecordBatch.from_pylist([], FACTS))]
+    return [([{"sha256": "", "code": "decode_error", "detail": CRASHED}], [])]
 
 
 def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFrame:

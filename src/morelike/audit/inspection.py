@@ -1,21 +1,17 @@
 """Look at raw files, many at once: the facts of each, or the reason why it has none. No rule is applied here."""
 
-import contextlib
 import hashlib
 import math
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from morelike import pixels
+from morelike import pixels, quiet
 from morelike.audit import hashing, measures
-from morelike.audit.cache import Known
+from morelike.audit.known import Known
 from morelike.colour import WHITE, Colour
 from morelike.errors import ImageError
 from morelike.layout import Entry, has_image_extension
@@ -23,21 +19,6 @@ from morelike.sources import Source
 
 MEASURES = ["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness", "blur"]
 HISTOGRAM_MEASURES = ["dark", "light", "entropy_bits", "clipped_share"]
-FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
-SEEN = pa.schema([("sha256", pa.string()), *FAULT])
-FACTS = pa.schema(
-    [
-        *SEEN,
-        *((name, pa.string()) for name in ("pixel_sha256", "format", "mode", "profile")),
-        *((name, pa.int64()) for name in ("bits", "width_px", "height_px", "orientation", "frames")),
-        *((name, pa.float64()) for name in ("white", "transparent_share", "disagreement")),
-        *((name, pa.bool_()) for name in ("alpha", "constant")),
-        *((name, pa.float64()) for name in MEASURES + HISTOGRAM_MEASURES),
-        ("phash", pa.string()),
-        ("phash_cut", pa.string()),
-        ("thumbnail", pa.binary(hashing.SMALL_SIDE_PX**2)),
-    ]
-)
 Row = dict[str, Any]
 
 
@@ -57,13 +38,14 @@ class Inspector:
     background: Colour = WHITE
     known: Known = field(default_factory=lambda: Known(Path()))
 
-    def __call__(self, entries: list[Entry]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-        """Return a row of :data:`SEEN` for each file, in order, and a row of :data:`FACTS` for each new content.
+    def __call__(self, entries: list[Entry]) -> tuple[list[Row], list[Row]]:
+        """Return a row for each file, in order, and a row of facts for each new content; what is null is left out.
 
         ``sha256`` of a file is "" if it could not be read, and ``code`` says why; else ``code`` is of its listing.
         """
-        seen, facts = [], _Facts()
-        with _decoders_kept_quiet():
+        seen = []
+        with quiet.stderr_kept() as complained:
+            facts = _Facts(self.max_pixels, self.background, complained)
             for entry in entries:
                 row = {"sha256": "", "code": entry.code, "detail": entry.detail}
                 if entry.code in ("", "stray"):
@@ -71,11 +53,11 @@ class Inspector:
                         data = self._read(entry.name)
                         row["sha256"] = digest = hashlib.sha256(data).hexdigest()
                         if digest not in facts and digest not in self.known:
-                            facts.add(digest, data, self.max_pixels, self.background)
+                            facts.add(digest, data)
                     except ImageError as error:
                         row |= _fault(error)
                 seen.append(row)
-        return pa.RecordBatch.from_pylist(seen, SEEN), facts.batch()
+        return seen, facts.whole()
 
     def _read(self, name: str) -> bytes:
         try:
@@ -89,7 +71,8 @@ class Inspector:
 class _Facts:
     """Rows of facts; what can be measured on many images at once waits for the end."""
 
-    def __init__(self):
+    def __init__(self, max_pixels: int, background: Colour, complained: Callable[[], bool]):
+        self.settings = max_pixels, background, complained
         self.rows: dict[str, Row] = {}
         self.measured: list[str] = []
         self.thumbnails: list[np.ndarray] = []
@@ -98,11 +81,11 @@ class _Facts:
     def __contains__(self, digest: str) -> bool:
         return digest in self.rows
 
-    def add(self, digest: str, data: bytes, max_pixels: int, background: Colour) -> None:
+    def add(self, digest: str, data: bytes) -> None:
         row = {"sha256": digest, "code": "", "detail": ""}
         self.rows[digest] = row
         try:
-            picture = pixels.read(data, max_pixels, background)
+            picture = pixels.read(data, *self.settings)
         except ImageError as error:
             row |= _fault(error)
             return
@@ -115,14 +98,15 @@ class _Facts:
         self.thumbnails += [thumbnail, cut]
         self.histograms.append(histogram)
 
-    def batch(self) -> pa.RecordBatch:
+    def whole(self) -> list[Row]:
         if self.measured:
             columns = measures.of_histograms(np.stack(self.histograms))
             hashes = hashing.in_hex(hashing.phash(np.stack(self.thumbnails)))
             columns |= {"phash": hashes[::2], "phash_cut": hashes[1::2]}
-            for number, digest in enumerate(self.measured):
-                self.rows[digest] |= {name: values[number] for name, values in columns.items()}
-        return pa.RecordBatch.from_pylist(list(self.rows.values()), FACTS)
+            values = zip(*(column.tolist() for column in columns.values()), strict=True)
+            for digest, row in zip(self.measured, values, strict=True):
+                self.rows[digest] |= zip(columns, row, strict=True)
+        return list(self.rows.values())
 
 
 def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
@@ -153,17 +137,3 @@ def _pixel_digest(image: np.ndarray) -> str:
 
 def _fault(error: ImageError) -> Row:
     return {"code": error.code, "detail": " ".join(error.detail.split()), "value": error.value, "limit": error.limit}
-
-
-@contextlib.contextmanager
-def _decoders_kept_quiet() -> Iterator[None]:
-    """Silence what C libraries write straight to stderr about a damaged file: its quarantine row says it."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -11,8 +11,6 @@ LONGEST_SIDE_PX = (
     512  # a larger image is shrunk before its colourfulness is measured, and blur is measured in its middle
 )
 BLUR_TAPS = 9
-FINE = np.uint16(256)
-OPPONENTS = np.array([[1, 0.5], [-1, 0.5], [0, -1]], np.float32)  # red against green, yellow against blue
 LEVELS = np.arange(256) / 255
 
 
@@ -22,9 +20,9 @@ def of_image(image: np.ndarray, luma: np.ndarray) -> dict[str, float]:
     ``mean``, ``std``, ``min`` and ``max`` are over all values; ``mean_r``, ``mean_g`` and ``mean_b`` a channel.
     ``colourfulness`` is M of Hasler & Süsstrunk, "Measuring colourfulness in natural images" (2003), 0 for grey.
     """
-    means, stds = ((values.ravel() / 255).tolist() for values in cv2.meanStdDev(image))
+    means = [mean / 255 for mean in cv2.mean(image)[: image.shape[2]]]
     mean = sum(means) / len(means)
-    variance = sum(std**2 + mean_**2 for std, mean_ in zip(stds, means, strict=True)) / len(means) - mean**2
+    variance = cv2.norm(image, cv2.NORM_L2SQR) / image.size / 255**2 - mean**2
     red, green, blue = means * 3 if len(means) == 1 else means
     return {
         "mean": mean,
@@ -67,20 +65,26 @@ def blur_effect(luma: np.ndarray) -> float:
     How much of the variation between neighbours survives another blur of 9 taps, along the worse axis (Crété et al.,
     "The blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007, equations 1
     to 6): a sharp image loses most of it, a blurred one little.
+
+    Nothing is blurred for it: two neighbouring means of 9 pixels differ by a 9th of the difference of the pixel that
+    the one has and the other lacks, so all is counted in 9ths of a level, in whole numbers.
     """
-    image = luma.astype(np.uint16) * FINE  # blurred to 1/256 of a level; unsigned, so that differences stop at 0
-    return max(_blur_along(image, (1, BLUR_TAPS), 0), _blur_along(image, (BLUR_TAPS, 1), 1))
+    fine, around = luma.astype(np.uint16), BLUR_TAPS // 2
+    wide = cv2.copyMakeBorder(fine, *[around] * 4, cv2.BORDER_REPLICATE)
+    inner = slice(around, -around)
+    fine *= BLUR_TAPS
+    return max(
+        _survives(cv2.absdiff(fine[1:], fine[:-1]), cv2.absdiff(wide[BLUR_TAPS:, inner], wide[:-BLUR_TAPS, inner])),
+        _survives(
+            cv2.absdiff(fine[:, 1:], fine[:, :-1]), cv2.absdiff(wide[inner, BLUR_TAPS:], wide[inner, :-BLUR_TAPS])
+        ),
+    )
 
 
-def _blur_along(image: np.ndarray, kernel: tuple[int, int], axis: int) -> float:
-    blurred = cv2.blur(image, kernel, borderType=cv2.BORDER_REPLICATE)
-    sharp, soft = (_steps(field, axis) for field in (image, blurred))
+def _survives(sharp: np.ndarray, soft: np.ndarray) -> float:
+    """Return the share of the steps ``sharp``, unsigned, that is left in ``soft``."""
     total = cv2.norm(sharp, cv2.NORM_L1)
     return 1 - cv2.norm(cv2.subtract(sharp, soft), cv2.NORM_L1) / total if total else 0.0
-
-
-def _steps(image: np.ndarray, axis: int) -> np.ndarray:
-    return cv2.absdiff(image[1:], image[:-1]) if axis == 0 else cv2.absdiff(image[:, 1:], image[:, :-1])
 
 
 def luma_of(image: np.ndarray) -> np.ndarray:
@@ -101,6 +105,10 @@ def _colourfulness(image: np.ndarray) -> float:
     if scale < 1:
         size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    opponents = image.reshape(-1, 3).astype(np.float32) @ OPPONENTS
-    mean, std = cv2.meanStdDev(opponents.reshape(-1, 1, 2))
-    return (math.hypot(*std.ravel()) + 0.3 * math.hypot(*mean.ravel())) / 255
+    red, green, blue = cv2.split(image)
+    mean_r, mean_g, mean_b, _ = cv2.mean(image)
+    rg, rb, gb = (cv2.norm(*two, cv2.NORM_L2SQR) / red.size for two in ((red, green), (red, blue), (green, blue)))
+    mean_rg, mean_yb = mean_r - mean_g, (mean_r + mean_g) / 2 - mean_b
+    squares = rg + (rb + gb) / 2 - rg / 4  # of r − g, and of (r + g) / 2 − b by the parallelogram law
+    std = math.sqrt(max(squares - mean_rg**2 - mean_yb**2, 0.0))
+    return (std + 0.3 * math.hypot(mean_rg, mean_yb)) / 255

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from string import Formatter
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,8 @@ def found_in(rows: Table, code: str, details: list[str], value: object = np.nan,
 
 def _named(table: Table, code: str, holds: pd.Series, words: str) -> Table:
     rows = table[holds.to_numpy(bool)]
-    return found_in(rows, code, [words.format(**row) for row in rows.to_dict("records")])
+    named = [name for _, name, _, _ in Formatter().parse(words) if name]
+    return found_in(rows, code, [words.format(**row) for row in rows[["file", *named]].to_dict("records")])
 
 
 def _beyond(table: Table, code: str, values: pd.Series, rules: Rules) -> Table:

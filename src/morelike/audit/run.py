@@ -81,7 +81,8 @@ def validate(raw: Path | str, settings: params.Params, audit: Audit, workers: in
 
     images["split"] = splitting.assign_splits(images, settings.validate_.split.model_dump(), settings.seed)
     manifest = _manifest(images, found)
-    suite = expectations.suite(codes, sorted(set(table["label"]) - {""}), bool((table["given"] != "").any()))
+    given = splitting.given_splits(images)
+    suite = expectations.suite(codes, sorted(set(table["label"]) - {""}), bool(given))
     checked = expectations.check(manifest, suite)
     files.write_json(audit.evidence / "expectations.json", checked)
     for rule, count, first in expectations.breaches(checked):
@@ -89,7 +90,7 @@ def validate(raw: Path | str, settings: params.Params, audit: Audit, workers: in
             rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
         )
 
-    about = summary.summarise(manifest, images["given"], quarantine, found, source.skipped(), codes)
+    about = summary.summarise(manifest, given, quarantine, found, source.skipped(), codes)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         _write_tables(folder, quarantine, found)
@@ -132,8 +133,7 @@ def judged(
     labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
     if codes["label_spelling"].policy == "fix":
         labels -= set(sets.spellings(table["label"]))
-    splits_given = bool((images["given"] != "").any())
-    found.append(sets.class_sizes(images, labels, codes, splits_given))
+    found.append(sets.class_sizes(images, labels, codes, bool(splitting.given_splits(images))))
     return images, rules.gathered(found)
 
 

@@ -10,6 +10,11 @@ from morelike import randomness
 SPLITS = ("train", "val", "test")
 
 
+def given_splits(table: pd.DataFrame) -> list[str]:
+    """Return the splits that images came with, sorted; none if they came without."""
+    return sorted(set(table["given"]) - {""})
+
+
 def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> pd.Series:
     """Return the split of every row.
 
@@ -23,7 +28,7 @@ def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> p
         seed: of the run.
     """
     splits = table["given"].replace("", "train")
-    wanted = ["train", *(name for name in SPLITS[1:] if name not in set(table["given"]))]
+    wanted = ["train", *(name for name in SPLITS[1:] if name not in given_splits(table))]
     total = sum(shares[name] for name in wanted)
     if len(wanted) == 1 or total == 0:
         return splits

@@ -13,7 +13,7 @@ FIRST = 20  # findings of a code that are named
 
 def summarise(
     manifest: pd.DataFrame,
-    given: pd.Series,
+    given: list[str],
     quarantine: pd.DataFrame,
     found: pd.DataFrame,
     skipped: dict[str, int],
@@ -32,7 +32,7 @@ def summarise(
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
         "skipped": skipped,
         "splits": {split: int((manifest["split"] == split).sum()) for split in SPLITS},
-        "splits_given": sorted(set(given) - {""}),
+        "splits_given": given,
         "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
         "near_duplicates": {
             "groups": int((sizes > 1).sum()),
