@@ -60,7 +60,8 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
             params.parse(pipeline.replaced(params.read(text), values))  # each value is valid alone, by now
             return worker.start(f"search-{key}-{number}", values, chosen.search, STATE / key / f"trial-{number}.log")
 
-        loop.run(study, copies, start, say)
+        with _bar(study, say) as (say_above, tick):
+            loop.run(study, copies, start, say_above, tick)
     winning = results.write(study, text)
     results.show(study, say)
     if winning is None:
@@ -115,6 +116,19 @@ def _advice(study: Study, applied: bool) -> str:
 
 
 @contextlib.contextmanager
+def _bar(study: Study, say: Callable[[str], None]) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """Show a bar on a terminal; give what prints a line above it, and what moves it on by a trial."""
+    if not sys.stdout.isatty():
+        yield say, lambda: None
+        return
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        task = bar.add_task("trials", total=study.total, completed=len(study.finished()))
+        yield lambda line: bar.console.print(line, markup=False, highlight=False), lambda: bar.advance(task)
+
+
+@contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """Hold the lock of this project's searches; the system lets go of it however this process ends."""
     STATE.mkdir(parents=True, exist_ok=True)
@@ -137,7 +151,8 @@ def main() -> None:
     except (MorelikeError, FileNotFoundError, DvcException) as error:
         sys.exit(f"search: {error}")
     except KeyboardInterrupt:
-        sys.exit("search: stopped; the same command goes on from here")
+        print("search: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

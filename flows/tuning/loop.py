@@ -31,6 +31,9 @@ class Job(Protocol):
     def end(self) -> None:
         """Stop it."""
 
+    def forget(self) -> None:
+        """Remove what it kept to go on from: it never will."""
+
 
 @dataclass
 class Running:
@@ -47,10 +50,11 @@ def run(
     workers: Sequence[Any],
     start: Callable[[Any, int, dict[str, Any]], Job],
     say: Callable[[str], None],
+    tick: Callable[[], None] = lambda: None,
     pause_s: float = SECONDS_BETWEEN_LOOKS,
 ) -> None:
     """Run the trials of a study, one a worker at once; ``start(worker, number, values)`` begins one,
-    and raises ParamsError where these values do not go together.
+    and raises ParamsError where these values do not go together. ``tick`` is called at the end of each.
 
     An exception that arrives meanwhile, such as an interrupt, ends the jobs; the next run begins their trials anew.
     """
@@ -63,6 +67,7 @@ def run(
                     job = start(free[0], trial.number, trial.params)
                 except ParamsError as error:
                     _fail(study, trial, error, say)
+                    tick()
                     continue
                 busy.append(Running(trial, free.pop(0), job))
             if not busy:
@@ -71,6 +76,7 @@ def run(
             for running in [one for one in busy if is_done(study, one, say)]:
                 busy.remove(running)
                 free.append(running.worker)
+                tick()
     finally:
         for running in busy:
             running.job.end()
@@ -88,12 +94,14 @@ def is_done(study: Study, running: Running, say: Callable[[str], None]) -> bool:
         return False
     if not over:
         job.end()
+        job.forget()
         study.prune(trial)
         say(f"{label}: pruned after {evaluations[-1][0]:,} images at {key} {evaluations[-1][1]:.4g}")
         return True
     try:
         value = job.value()
     except MorelikeError as error:
+        job.forget()
         _fail(study, trial, error, say)
         return True
     study.complete(trial, value, job.name)

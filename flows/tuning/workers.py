@@ -28,6 +28,7 @@ from morelike.params import Search
 
 UNTRACKED = ("*.py", "*.dvc", "dvc.yaml", "dvc.lock", "params.yaml")  # that a copy takes along; data may be large
 IDENTITY = {"name": "morelike search", "email": "search@localhost"}
+MARK = "MORELIKE_SEARCH_COPY"  # in the environment of all that runs in a copy
 BASE, SNAPSHOT = "refs/morelike/base", "refs/morelike/snapshot"
 
 
@@ -136,14 +137,10 @@ class Worker:
             if ref.endswith(f"/{name}"):
                 git(self.project.root, "fetch", "--quiet", "--no-write-fetch-head", str(self.folder), f"+{ref}:{ref}")
 
-    def forget(self) -> None:
-        """Remove what an ended trial kept to go on from."""
-        shutil.rmtree(self.folder / ".morelike", ignore_errors=True)
-
     def _start(self, arguments: list[str], log: Path) -> subprocess.Popen:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         library = os.pathsep.join(filter(None, [str(self.folder / "src"), os.environ.get("PYTHONPATH")]))
-        variables = {"PYTHONPATH": library, "DVC_EXP_AUTO_PUSH": "false", **self._variables}
+        variables = {MARK: str(self.folder), "PYTHONPATH": library, "DVC_EXP_AUTO_PUSH": "false", **self._variables}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             command = [sys.executable, "-m", "dvc", *arguments]
@@ -170,7 +167,11 @@ class Worker:
     def _link_raw(self) -> None:
         """Put a link where the images are expected that neither git nor DVC brings along."""
         theirs, ours = (Path(os.path.normpath(root / self.project.raw)) for root in (self.project.root, self.folder))
-        if theirs == ours or os.path.lexists(ours) or self.project.raw in self.project.target.kept:
+        if theirs == ours or self.project.raw in self.project.target.kept:
+            return
+        if ours.is_symlink() and os.readlink(ours) != str(theirs):  # of a project that was moved
+            ours.unlink()
+        if ours.exists():
             return
         ours.parent.mkdir(parents=True, exist_ok=True)
         ours.symlink_to(theirs)
@@ -216,6 +217,10 @@ class Job:
         """Stop the trial and all that it started."""
         stage_process.end(self.child)
 
+    def forget(self) -> None:
+        """Remove what the trial kept to go on from."""
+        shutil.rmtree(self.worker.folder / ".morelike", ignore_errors=True)
+
 
 def read_evaluations(path: Path) -> list[tuple[int, float]]:
     """Return the (images seen, value) of each whole line of a log that another process appends to."""
@@ -251,12 +256,12 @@ def accelerators() -> list[str]:
     return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
 
 
-def end_leftovers(folder: Path) -> None:
-    """End the processes of DVC and the stages that a killed search left in a copy."""
+def end_leftovers(copies: Path) -> None:
+    """Kill what a killed search left at work in the copies under ``copies``."""
     left = []
-    for process in psutil.process_iter(["cwd", "cmdline"]):
-        where, command = process.info["cwd"], process.info["cmdline"] or []
-        if where and Path(where).is_relative_to(folder) and {"dvc", "-m"} & set(command):
+    for process in psutil.process_iter(["environ"]):
+        where = (process.info["environ"] or {}).get(MARK)
+        if where and Path(where).is_relative_to(copies):
             left.append(process)
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
