@@ -81,7 +81,7 @@ def identity(values: Any, chosen: Search, target: Target, lock: dict[str, Any], 
     read = {}
     for stage, paths in target.sources.items():
         known = {dep["path"]: dep.get("md5") for dep in lock.get(stage, {}).get("deps", [])}
-        read |= {path: known.get(path) or _sha256(folder / path) for path in paths}
+        read[stage] = {path: known.get(path) or _sha256(folder / path) for path in paths}
     shared = {
         "search": chosen.model_dump(exclude={"trials", "workers"}),
         "params": {name: pipeline.value_of(without, name) for name in target.params},

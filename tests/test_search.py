@@ -1,4 +1,4 @@
-"""The search of parameters: what it refuses, which trials it runs, how they end; and with DVC on stages of no weight."""
+"""The search of parameters: what it refuses, which trials it runs, how they end; with DVC on stages of no weight."""
 
 import csv
 import json
