@@ -102,7 +102,8 @@ def _first_worker(project: Project, chosen: Search) -> tuple[Worker, dict[str, A
 
 
 def _variables(number: int, chosen: Search) -> dict[str, str]:
-    return workers.variables(number, chosen.workers, os.cpu_count() or 1, workers.accelerators())
+    own = workers.variables(number, chosen.workers, os.cpu_count() or 1, workers.accelerators())
+    return own | {key: os.environ[key] for key in own if key == "OMP_NUM_THREADS" and key in os.environ}
 
 
 def _sha256(path: Path) -> str | None:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -399,6 +400,9 @@ def test_a_grid_on_two_workers_leaves_experiments_tables_and_the_winner_and_touc
     assert tiny_project.git(light, "status", "--porcelain").split() == ["M", "params.yaml"]
     assert (light / "params.yaml").read_text() == before
     shown = json.loads(tiny_project.dvc(light, "exp", "show", "--json"))
+    logs = [log.read_text() for log in (light / ".morelike/search").glob("*/trial-*.log")]
+    assert len(logs) == 3
+    assert not [log for log in logs if "Running stage 'resize'" in log], "what all trials read is made once"
     names = {range_["name"] for rev in shown for range_ in rev["experiments"] or []}
     assert names == {row["experiment"] for row in rows.values()} - {""}
 
@@ -446,6 +450,21 @@ def test_a_hopeless_trial_is_stopped_with_all_that_it_started(light, monkeypatch
     assert rows[1]["images_seen"] == "128"
     assert not left_running(light)
     assert not list(light.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("raw", ["images", "../beside", "/absolute"])
+def test_a_copy_finds_images_that_git_does_not_know_and_takes_edits_along(light, raw):
+    raw = str(light.parent / "images") if raw == "/absolute" else raw
+    if not Path(raw).exists():
+        shutil.copytree(light.parent / "images", raw)
+    (light / "train.py").write_text("# edited")
+    (light / "params.yaml").write_text(pipeline.with_values(settings(), {"data.raw": raw}))
+    target = pipeline.target("reports/metrics/train-dae.json")
+    copy = workers.Worker(light / ".morelike/search/workers/up/0", workers.project(light, raw, target), {}, {})
+    assert "resize" in copy.prepare(light / "log")
+    assert len(list((copy.folder / "data/resized").iterdir())) == 3
+    assert (copy.folder / "train.py").read_text() == "# edited"
+    assert "images" not in tiny_project.git(copy.folder, "ls-files")
 
 
 def test_a_search_says_what_it_lacks(light):

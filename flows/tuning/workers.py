@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ import yaml
 
 from flows import pipeline, stage_process
 from flows.pipeline import Target
-from morelike import files
+from morelike import files, params
 from morelike.errors import MorelikeError
 from morelike.params import Search
 
@@ -72,19 +73,19 @@ class Worker:
         self.folder, self.project, self.lock = Path(folder).resolve(), project, lock
         self._variables = dict(variables)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / ".git").is_dir():
-            git(self.folder, "init", "--quiet")
+        git(self.folder, "init", "--quiet")
         for key, default in IDENTITY.items():
             value = git(project.root, "config", "--default", default, f"user.{key}")
             git(self.folder, "config", f"user.{key}", value)
         git(self.folder, "config", "receive.shallowUpdate", "true")
         refs = [f"+{project.commit}:{BASE}", f"+{project.snapshot}:{SNAPSHOT}"]
-        git(project.root, "push", "--quiet", str(self.folder), *refs)
+        git(project.root, "push", "--quiet", "--no-verify", str(self.folder), *refs)
         self.reset()
 
     def reset(self) -> None:
         """Bring the copy to how the project stood, whatever an ended trial left."""
-        (self.folder / ".git" / "index.lock").unlink(missing_ok=True)
+        for lock in (self.folder / ".git").rglob("*.lock"):  # nothing is at work here by now
+            lock.unlink(missing_ok=True)
         for ref in git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split():
             git(self.folder, "update-ref", "--no-deref", "-d", ref)
         git(self.folder, "checkout", "--quiet", "--force", "--detach", BASE)
@@ -97,13 +98,11 @@ class Worker:
             for leftover in [path, *path.parent.glob(f".{path.name}.*.partial")]:
                 _remove(leftover)
         self._link_raw()
-        lock = self.folder / "dvc.lock"
-        stages = dict(self.lock) or (
-            yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.exists() else {}
-        )
         # With the entry of the stage DVC would put an earlier run's results there, which would look like the trial's.
-        stages = {name: entry for name, entry in stages.items() if name != self.project.target.stage}
-        files.write_text(lock, yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False))
+        entries = {**(self.lock or self._entries())}
+        entries.pop(self.project.target.stage, None)
+        text = yaml.safe_dump({"schema": "2.0", "stages": entries}, sort_keys=False)
+        files.write_text(self.folder / "dvc.lock", text)
 
     def prepare(self, log: Path) -> dict[str, Any]:
         """Bring up to date what all trials read, and return the entries of ``dvc.lock``; further workers take them.
@@ -118,17 +117,17 @@ class Worker:
             code = self._run(["repro", *parents], log)
             if code != 0:
                 raise SearchError(_reason(log, self.project.target, code))
-        text = (self.folder / "dvc.lock").read_text(encoding="utf-8")
-        return yaml.safe_load(text)["stages"]
+        return self._entries()
 
     def start(self, name: str, values: Mapping[str, Any], search: Search, log: Path) -> "Job":
         """Start a trial under the name of its experiment."""
         self.reset()
-        params = self.folder / "params.yaml"
-        params.write_text(pipeline.with_values(params.read_text(encoding="utf-8"), values), encoding="utf-8")
+        path = self.folder / "params.yaml"
+        path.write_text(pipeline.with_values(path.read_text(encoding="utf-8"), values), encoding="utf-8")
+        git(self.folder, "add", "params.yaml")  # a file written in the moment of a checkout can look unchanged to DVC
         log.unlink(missing_ok=True)
         command = ["exp", "run", "--name", name, self.project.target.stage]
-        return Job(self, name, search, log, self._start(command, log))
+        return Job(self, name, dict(values), search, log, self._start(command, log))
 
     def fetch(self, name: str) -> None:
         """Take the experiment of a trial into the project."""
@@ -153,6 +152,10 @@ class Worker:
         except BaseException:
             stage_process.end(child)
             raise
+
+    def _entries(self) -> dict[str, Any]:
+        lock = self.folder / "dvc.lock"
+        return yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.exists() else {}
 
     def _share_cache(self) -> None:
         from dvc.config import Config
@@ -183,6 +186,7 @@ class Job:
 
     worker: Worker
     name: str
+    values: dict[str, Any]
     search: Search
     log: Path
     child: subprocess.Popen
@@ -210,6 +214,9 @@ class Job:
             value = float(pipeline.value_of(files.read_json(path), key))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise SearchError(f"{self.search.metric}: expected a number there after the trial") from error
+        ran = params.read((self.worker.folder / "params.yaml").read_text(encoding="utf-8"))
+        if self.values != {key: pipeline.value_of(ran, key) for key in self.values}:
+            raise SearchError(f"{self.name}: expected DVC to run it with {self.values}, see {self.log}")
         self.worker.fetch(self.name)
         return value
 
@@ -237,7 +244,7 @@ def read_evaluations(path: Path) -> list[tuple[int, float]]:
 
 
 def variables(number: int, workers: int, cores: int, accelerators: list[str]) -> dict[str, str]:
-    """Return the environment of worker ``number``: its share of the cores, and one of the GPUs.
+    """Return what is set in the environment of worker ``number``: its share of the cores, and one of the GPUs.
 
     >>> variables(1, 2, 8, ["0", "1"])
     {'OMP_NUM_THREADS': '4', 'CUDA_VISIBLE_DEVICES': '1'}
@@ -286,10 +293,10 @@ def git(folder: Path, *arguments: str, **variables: str) -> str:
 def _snapshot(root: Path, commit: str, raw: str) -> str:
     """Make a commit of the project as it stands, in an index aside; no branch points to it."""
     there = Path(git(root, "rev-parse", "--path-format=absolute", "--git-path", "index"))
-    index = there.with_name(f"index.search.{os.getpid()}")
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder) / "index"
         if there.exists():
-            shutil.copy(there, index)
+            shutil.copy2(there, index)  # its time tells git which files may have changed in the same moment
         aside = {"GIT_INDEX_FILE": str(index)}
         git(root, "add", "--update", ".", **aside)
         listed = git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *UNTRACKED, **aside)
@@ -299,8 +306,6 @@ def _snapshot(root: Path, commit: str, raw: str) -> str:
         tree = git(root, "write-tree", **aside)
         author = {f"GIT_{who}_{key.upper()}": one for who in ("AUTHOR", "COMMITTER") for key, one in IDENTITY.items()}
         return git(root, "commit-tree", tree, "-p", commit, "-m", "the project when the search began", **author)
-    finally:
-        index.unlink(missing_ok=True)
 
 
 def _reason(log: Path, target: Target, code: int) -> str:
