@@ -64,8 +64,12 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
             loop.run(study, copies, start, say_above, tick)
     winning = results.write(study, text)
     results.show(study, say)
+    left = study.total - len(study.finished())
+    if left > 0:
+        say(f"search: {left} trials are left; the same command goes on with them")
     if winning is None:
-        raise SearchError(f"no trial came to its end; the first: {study.finished()[0].user_attrs.get('message')}")
+        messages = [trial.user_attrs["message"] for trial in study.finished() if "message" in trial.user_attrs]
+        raise SearchError(f"no trial came to its end; the first: {(messages or ['it was interrupted'])[0]}")
     if apply:
         files.write_text(PARAMS, pipeline.with_values(PARAMS.read_text(encoding="utf-8"), study.best().params))
     say(_advice(study, apply))

@@ -214,6 +214,17 @@ def test_a_failed_trial_is_noted_with_its_message_and_stops_nothing(tmp_path, at
     assert any("trial 1: failed: train: loss is NaN" in line for line in said)
 
 
+def test_a_trial_that_something_outside_ended_is_no_result_and_is_left_for_the_next_run(tmp_path):
+    class Interrupted(FakeJob):
+        def value(self):
+            raise workers.TrialInterrupted("exited with 130")
+
+    trials = study(tmp_path, method="random", space=RANGES, trials=2)
+    run(trials, [Interrupted([1.0]), FakeJob([1.0])])
+    assert [row["number"] for row in results.rows(trials)] == [1]
+    assert study(tmp_path, method="random", space=RANGES, trials=2).next().number == 0
+
+
 def test_values_that_do_not_go_together_fail_the_trial_alone(tmp_path):
     def start(worker, number, values):
         if number == 0:
@@ -468,9 +479,12 @@ def test_a_copy_finds_images_that_git_does_not_know_and_takes_edits_along(light,
 
 
 def test_a_search_says_what_it_lacks(light):
-    configure(light, space={RATE: {"choices": [0.1]}})
+    configure(light, trials=1, space={RATE: {"choices": [0.1]}})
     with search._alone(), pytest.raises(SearchError, match="another search is at work"), search._alone():
         pass
+    (light / "train.py").write_text("import sys; sys.exit('train: no such thing')")
+    with pytest.raises(SearchError, match="no trial came to its end; the first: train: no such thing"):
+        search.search(lambda line: None)
     (light / "resize.py").write_text("import sys; sys.exit('resize: no such image')")
     with pytest.raises(SearchError, match="resize: no such image"):
         search.search(lambda line: None)

@@ -29,12 +29,17 @@ from morelike.params import Search
 
 UNTRACKED = ("*.py", "*.dvc", "dvc.yaml", "dvc.lock", "params.yaml")  # that a copy takes along; data may be large
 IDENTITY = {"name": "morelike search", "email": "search@localhost"}
+INTERRUPTED = tuple(f"exited with {code}" for code in (130, 143, -2, -15))  # by SIGINT or SIGTERM, the stage of DVC
 MARK = "MORELIKE_SEARCH_COPY"  # in the environment of all that runs in a copy
 BASE, SNAPSHOT = "refs/morelike/base", "refs/morelike/snapshot"
 
 
 class SearchError(MorelikeError):
     """A search that cannot begin, or that nothing came of."""
+
+
+class TrialInterrupted(SearchError):
+    """A trial that something outside of the search ended."""
 
 
 @dataclass(frozen=True)
@@ -206,9 +211,12 @@ class Job:
 
         Raises:
             SearchError: with the message of the stage that failed.
+            TrialInterrupted: it did not fail.
         """
         if self.child.returncode != 0:
-            raise SearchError(_reason(self.log, self.worker.project.target, self.child.returncode))
+            message = _reason(self.log, self.worker.project.target, self.child.returncode)
+            interrupted = self.child.returncode < 0 or message.endswith(INTERRUPTED)
+            raise (TrialInterrupted if interrupted else SearchError)(message)
         path, key = self.worker.folder / self.search.metric_file, self.search.metric_key
         try:
             value = float(pipeline.value_of(files.read_json(path), key))
