@@ -52,7 +52,8 @@ def write(study: Study, params: str, folder: Path = FOLDER) -> str | None:
 def show(study: Study, say: Callable[[str], None]) -> None:
     """Say how every trial ended, how much each parameter matters, and which trial won."""
     keys = ["number", "state", study.search.metric_key, *study.drawn, "images_seen"]
-    _table(["trial", *keys[1:-1], "images seen"], [[_cell(row[key]) for key in keys] for row in rows(study)], say)
+    head = ["trial", "state", study.search.metric_key, *titles(list(study.drawn)), "images seen"]
+    _table(head, [[_cell(row[key]) for key in keys] for row in rows(study)], say)
     shares = study.importance()
     if shares:
         _table(["parameter", "importance"], [[name, f"{share:.1%}"] for name, share in shares.items()], say)
@@ -63,6 +64,16 @@ def show(study: Study, say: Callable[[str], None]) -> None:
         say(f"best: trial {best.number}, {study.search.metric_key} {_cell(best.value)}, {described(best)}")
 
 
+def titles(names: list[str]) -> list[str]:
+    """Shorten dotted names to their last part where that leaves them apart.
+
+    >>> titles(["models.vae.width", "models.dae.width", "train.batch_size"])
+    ['models.vae.width', 'models.dae.width', 'batch_size']
+    """
+    last = [name.rpartition(".")[2] for name in names]
+    return [short if last.count(short) == 1 else name for name, short in zip(names, last, strict=True)]
+
+
 def described(trial: Any) -> str:
     """Return the values of a trial in one line."""
     return ", ".join(f"{name} {_cell(value)}" for name, value in trial.params.items())
@@ -71,9 +82,9 @@ def described(trial: Any) -> str:
 def _table(head: list[str], lines: list[list[str]], say: Callable[[str], None]) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table(*head)
+        table = Table(*(Column(name, overflow="fold") for name in head))
         for line in lines:
             table.add_row(*line)
         Console().print(table)
