@@ -45,7 +45,7 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
     chosen, drawn = space.check(text, target.params if target else [])
     with _alone():
         project = workers.project(Path(), os.path.normpath(chosen.data.raw), target)
-        say(f"search: brings up to date what {target.stage} reads")
+        say(f"search: brings up to date what {target.stage} reads; its log is {STATE / 'prepare.log'}")
         first, lock = _first_worker(project, chosen.search)
         key = identity(params.read(text), chosen.search, target, lock, first.folder)
         study = Study(STATE / key, chosen.search, drawn, chosen.seed)

@@ -434,7 +434,8 @@ def test_a_search_that_was_killed_goes_on_and_the_trials_that_it_left_running_ar
     for line in killed.stdout:
         if ": val_loss" in line:
             break
-    wait_for(lambda: any("train.py" in " ".join(one.cmdline()) for one in left_running(light)))
+    while not any("train.py" in one.cmdline() for one in left_running(light)):
+        time.sleep(0.05)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     orphans = left_running(light)
@@ -479,6 +480,9 @@ def test_a_copy_finds_images_that_git_does_not_know_and_takes_edits_along(light,
 
 
 def test_a_search_says_what_it_lacks(light):
+    configure(light, metric="reports/metrics/train-dae.json:los", space={RATE: {"choices": [0.1]}})
+    with pytest.raises(SearchError, match="whose keys are val_loss; got los"):
+        search.search(lambda line: None)
     configure(light, trials=1, space={RATE: {"choices": [0.1]}})
     with search._alone(), pytest.raises(SearchError, match="another search is at work"), search._alone():
         pass
@@ -490,10 +494,3 @@ def test_a_search_says_what_it_lacks(light):
         search.search(lambda line: None)
     with pytest.raises(SearchError, match="expected a git repository with a commit"):
         workers.project(light.parent, "images", pipeline.target("reports/metrics/train-dae.json"))
-
-
-def wait_for(happens, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -9,7 +9,7 @@ from optuna.trial import Trial
 
 from flows.tuning import results
 from flows.tuning.study import Study
-from flows.tuning.workers import TrialInterrupted
+from flows.tuning.workers import MetricMissing, TrialInterrupted
 from morelike.errors import MorelikeError, ParamsError
 
 SECONDS_BETWEEN_LOOKS = 0.3
@@ -104,6 +104,8 @@ def is_done(study: Study, running: Running, say: Callable[[str], None]) -> bool:
     except TrialInterrupted:
         say(f"{label}: interrupted from outside; the next run begins it anew")
         return True
+    except MetricMissing:
+        raise
     except MorelikeError as error:
         job.forget()
         _fail(study, trial, error, say)

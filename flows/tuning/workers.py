@@ -42,6 +42,10 @@ class TrialInterrupted(SearchError):
     """A trial that something outside of the search ended."""
 
 
+class MetricMissing(SearchError):
+    """A metric that the stage does not write: no trial would have one."""
+
+
 @dataclass(frozen=True)
 class Project:
     """The project as it stood when the search began: ``commit``, and a commit of that with what was not committed."""
@@ -212,16 +216,18 @@ class Job:
         Raises:
             SearchError: with the message of the stage that failed.
             TrialInterrupted: it did not fail.
+            MetricMissing: it has no such metric.
         """
         if self.child.returncode != 0:
             message = _reason(self.log, self.worker.project.target, self.child.returncode)
             interrupted = self.child.returncode < 0 or message.endswith(INTERRUPTED)
             raise (TrialInterrupted if interrupted else SearchError)(message)
-        path, key = self.worker.folder / self.search.metric_file, self.search.metric_key
+        measured = files.read_json(self.worker.folder / self.search.metric_file)
         try:
-            value = float(pipeline.value_of(files.read_json(path), key))
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise SearchError(f"{self.search.metric}: expected a number there after the trial") from error
+            value = float(pipeline.value_of(measured, self.search.metric_key))
+        except (KeyError, TypeError, ValueError) as error:
+            wanted = f"expected a number of {self.search.metric_file}, whose keys are {', '.join(measured)}"
+            raise MetricMissing(f"search.metric: {wanted}; got {self.search.metric_key}") from error
         ran = params.read((self.worker.folder / "params.yaml").read_text(encoding="utf-8"))
         if self.values != {key: pipeline.value_of(ran, key) for key in self.values}:
             raise SearchError(f"{self.name}: expected DVC to run it with {self.values}, see {self.log}")
