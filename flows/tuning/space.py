@@ -16,6 +16,7 @@ from morelike.params import Candidates
 PATH = "params.yaml"
 WITHIN = 0.37  # of a range without steps: a value that is neither end
 CHECKED = 1000  # candidates of one parameter, at most
+MOST_CELLS = 100_000
 BUDGETS = ("budget_images", "train.evaluate_every_images")  # what two trials must share to be compared half-way
 
 
@@ -43,6 +44,9 @@ def check(text: str, reached: list[str]) -> tuple[params.Params, dict[str, BaseD
             raise ParamsError(PATH, "search.pruner", search.pruner, f"{expected} ({key})")
         for candidate in itertools.islice(candidates(one), CHECKED):
             _refuse_candidate(values, key, candidate)
+    cells = math.prod(len(values) for values in grid(drawn).values()) if search.method == "grid" else 0
+    if cells > MOST_CELLS:
+        raise ParamsError(PATH, "search.space", f"{cells:,}", f"a grid of at most {MOST_CELLS:,} cells")
     return chosen, drawn
 
 
