@@ -1,6 +1,6 @@
 # `make help` says what can be done here. Python 3.11 or newer, make and git are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-slow lint format deps bench clean requirements
+.PHONY: help repro search test test-slow lint format deps bench clean requirements
 SHELL := /bin/sh
 
 # A Python of your own choice: make test PYTHON=/path/to/python3.12
@@ -28,6 +28,9 @@ endif
 	@echo "The report: file://$(CURDIR)/reports/index.html"
 	@echo "The dataset: $(CURDIR)/data/augmented"
 
+search: $(READY) ## try the parameters that `search` in params.yaml names, and show which are best
+	$(PY) -m flows.search
+
 test: $(READY) ## every test but the slow ones, with the linters
 	$(PY) -m pytest -m "not slow"
 
@@ -52,9 +55,9 @@ bench: $(READY) ## side-by-side runs against peers, of minutes to hours
 	  echo "== $$script"; $(PY) "$$script" || exit 1; \
 	done
 
-clean: $(READY) ## remove what the stages wrote; DVC's store (.dvc/cache), .venv and your images stay
+clean: $(READY) ## remove what the stages and the search wrote; DVC's store (.dvc/cache), .venv and your images stay
 	@$(PY) -m flows.pipeline remove-outs
-	rm -rf .morelike .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf .morelike reports/search .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 
 requirements: $(READY) ## compile requirements.txt from pyproject.toml again; pins that still fit stay
 	$(PY) -m pip install "pip-tools>=7.4"

@@ -4,10 +4,15 @@
 """
 
 import argparse
+import copy
+import dataclasses
+import io
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def order(root: Path | str = ".") -> list[str]:
@@ -33,27 +38,129 @@ def outs(root: Path | str = ".") -> list[Path]:
         return sorted(Path(out.fs_path) for stage in repo.index.stages if stage.cmd for out in stage.outs)
 
 
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A stage and all that it comes from.
+
+    ``parents`` are the stages that it reads from. Of it and of all stages before it, ``commands`` are what they run,
+    ``sources`` the paths that they read and no stage writes, ``params`` the names of the settings. ``outs`` are what
+    the stage itself writes, ``kept`` what DVC keeps, whoever wrote it, and ``cache`` is where.
+    """
+
+    stage: str
+    parents: list[str]
+    commands: dict[str, str]
+    sources: dict[str, list[str]]
+    params: list[str]
+    outs: list[str]
+    kept: list[str]
+    cache: str
+
+
+def target(out: str, root: Path | str = ".") -> Target:
+    """Return the stage that writes ``out``.
+
+    Raises:
+        FileNotFoundError: no stage does.
+    """
+    import networkx
+    from dvc.dependency import ParamsDependency
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        writers = {str(one): stage for stage in repo.index.stages for one in stage.outs}
+        if out not in writers or not writers[out].cmd:
+            raise FileNotFoundError(f"{out}: no stage of dvc.yaml writes it")
+        stage = writers[out]
+        graph = repo.index.graph
+        before = [stage, *networkx.descendants(graph, stage)]
+        read = {one: [dep for dep in one.deps if not isinstance(dep, ParamsDependency)] for one in before}
+        return Target(
+            stage=stage.addressing,
+            parents=sorted(one.addressing for one in graph.successors(stage)),
+            commands={one.addressing: one.cmd for one in before if one.cmd},
+            sources={one.addressing: [str(dep) for dep in read[one] if str(dep) not in writers] for one in before},
+            params=sorted({name for one in before for dep in one.params for name in dep.params}),
+            outs=[str(one) for one in stage.outs],
+            kept=sorted(writers),
+            cache=str(repo.cache.local_cache_dir),
+        )
+
+
 def use_images(raw: str, root: Path | str = ".") -> str:
     """Set ``data.raw`` in ``params.yaml``, whose comments stay, and return the path as it was written.
 
     Raises:
         FileNotFoundError: there is nothing at ``raw``, which is relative to ``root``.
     """
-    from ruamel.yaml import YAML
-
     path = os.path.normpath(os.path.expanduser(raw))
     if not (Path(root) / path).exists():
         raise FileNotFoundError(f"{raw}: no such folder or file, seen from {Path(root).resolve()}")
+    params = Path(root) / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    changed = with_values(text, {"data.raw": path})
+    if changed != text:
+        params.write_text(changed, encoding="utf-8")
+    return path
+
+
+def with_values(text: str, changes: Mapping[str, Any]) -> str:
+    """Return the text of a params file with other values; its comments stay.
+
+    >>> with_values("a:\\n  b: 1 # why\\n", {"a.b": 1e-05})
+    'a:\\n  b: 1.0e-05 # why\\n'
+    """
+    from ruamel.yaml import YAML
+
     yaml = YAML()
     yaml.width = 4096
     yaml.preserve_quotes = True
-    params = Path(root) / "params.yaml"
-    values = yaml.load(params.read_text(encoding="utf-8"))
-    if values["data"]["raw"] != path:
-        values["data"]["raw"] = path
-        with params.open("w", encoding="utf-8") as file:
-            yaml.dump(values, file)
-    return path
+    yaml.representer.add_representer(float, _float)
+    values = yaml.load(text)
+    unlike = {key: change for key, change in changes.items() if value_of(values, key) != change}
+    if not unlike:
+        return text
+    written = io.StringIO()
+    yaml.dump(replaced(values, unlike), written)
+    return written.getvalue()
+
+
+def replaced(values: Any, changes: Mapping[str, Any]) -> Any:
+    """Return a copy of nested values with others under some dotted keys.
+
+    >>> replaced({"a": {"b": 1}}, {"a.b": 2})
+    {'a': {'b': 2}}
+    """
+    values = copy.deepcopy(values)
+    for key, change in changes.items():
+        inner, _, last = key.rpartition(".")
+        holder = value_of(values, inner) if inner else values
+        holder[int(last) if isinstance(holder, list) else last] = change
+    return values
+
+
+def value_of(values: Any, key: str) -> Any:
+    """Return the value of a dotted key; a number counts in a list.
+
+    >>> value_of({"recipes": [{"std": 0.1}]}, "recipes.0.std")
+    0.1
+
+    Raises:
+        KeyError: there is no such key.
+    """
+    for part in key.split("."):
+        try:
+            values = values[int(part)] if isinstance(values, list) else values[part]
+        except (TypeError, ValueError, IndexError) as error:
+            raise KeyError(key) from error
+    return values
+
+
+def _float(representer: Any, value: float) -> Any:
+    """Write 1e-05 as 1.0e-05: PyYAML takes the former for a word."""
+    text = repr(value)
+    text = text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
+    return representer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
 def remove_outs(root: Path | str = ".") -> list[Path]:

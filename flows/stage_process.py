@@ -54,30 +54,23 @@ def reason(stage: str, lines: list[str]) -> str:
     return said if said.startswith(starts[0]) else (own or of_dvc or [""])[-1]
 
 
-@contextlib.contextmanager
-def _child(command: list[str]):
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    child = subprocess.Popen(
+def start(command: list[str], **options) -> subprocess.Popen:
+    """Start a command of DVC as the leader of a session of its own; ``options`` are those of ``subprocess.Popen``.
+
+    The stages that it runs find this Python as ``python``.
+    """
+    environment = options.pop("env", os.environ)
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    return subprocess.Popen(
         command,
-        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"},
+        env=environment | {"PATH": path, "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
+        **options,
     )
-    try:
-        yield child
-        child.wait()
-    except BaseException:
-        _end(child)
-        raise
-    finally:
-        child.stdout.close()
 
 
-def _end(child: subprocess.Popen) -> None:
+def end(child: subprocess.Popen) -> None:
     """Interrupt the child's whole group, as Ctrl-C does; kill what has not ended in time."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGINT)
@@ -89,3 +82,16 @@ def _end(child: subprocess.Popen) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+@contextlib.contextmanager
+def _child(command: list[str]):
+    child = start(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="replace")
+    try:
+        yield child
+        child.wait()
+    except BaseException:
+        end(child)
+        raise
+    finally:
+        child.stdout.close()

@@ -14,7 +14,13 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
-WHOLE = {"validate.split", "validate.codes", "corrupt.recipes", "export.mix"}  # one row for all that is inside
+WHOLE = {
+    "validate.split",
+    "validate.codes",
+    "corrupt.recipes",
+    "export.mix",
+    "search.space",
+}  # one row for all that is inside
 
 
 def dotted(values: dict, prefix: str = "") -> list[str]:

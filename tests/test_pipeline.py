@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pandas as pd
 import psutil
 import pytest
 
+from flows import pipeline
+from flows.tuning.workers import read_evaluations
 from tests import dvc_deps, tiny_project
 
 pytestmark = pytest.mark.timeout(900)
@@ -146,6 +149,29 @@ def test_an_edited_library_module_reruns_the_stages_that_reach_it_and_no_others(
                 reached.add(f"{name}@{model}" if model else name)
     assert reached - {"report"}
     assert changed_stages(untouched) == reached - {"report"}
+
+
+def test_a_search_trains_nothing_but_its_model_and_keeps_what_diverges_apart(untouched):
+    candidates = {"models.dae.learning_rate": {"choices": [0.01, 1e30]}}
+    params = untouched / "params.yaml"
+    changes = {"search.method": "grid", "search.workers": 2, "search.space": candidates}
+    params.write_text(pipeline.with_values(params.read_text(), changes))
+    said = subprocess.run(
+        [sys.executable, "-m", "flows.search"],
+        cwd=untouched,
+        env=tiny_project.environment(untouched),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    trials = pd.read_csv(untouched / "reports/search/trials.csv").set_index("models.dae.learning_rate")
+    assert trials["state"].to_dict() == {0.01: "completed", 1e30: "failed"}
+    assert "lower models.*.learning_rate" in trials["message"][1e30]
+    logs = "".join(log.read_text() for log in (untouched / ".morelike/search").glob("*/trial-*.log"))
+    assert set(re.findall("Running stage '(.*)'", logs)) == {"train@dae"}
+    evaluations = list((untouched / ".morelike/search/workers").rglob("live/dae/dvclive/plots/metrics/val_loss.tsv"))
+    assert any(len(read_evaluations(log)) == 2 for log in evaluations)
 
 
 @pytest.mark.parametrize(

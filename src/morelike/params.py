@@ -1,5 +1,6 @@
 """Every section of ``params.yaml`` as a typed, validated model. An unknown key or a bad value is one clear line."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -287,6 +288,65 @@ class Report(Section):
     examples: Count
 
 
+class Candidates(Section):
+    """The values that a search may give one parameter: ``choices``, or all from ``low`` to ``high``.
+
+    ``step`` leaves only every so many of a range, ``log`` spreads them evenly over the orders of magnitude.
+    """
+
+    choices: Annotated[list[bool | int | float | str | None], Field(min_length=1)] | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    step: Annotated[int, Field(gt=0)] | Positive | None = None
+    log: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _is_one_of_the_two(self) -> "Candidates":
+        if (self.choices is None) == (self.low is None or self.high is None):
+            raise ValueError("either choices, or low and high")
+        if self.choices is not None and (self.log or {self.low, self.high, self.step} != {None}):
+            raise ValueError("choices alone, or low and high with step or log")
+        if self.choices is None and self.low >= self.high:
+            raise ValueError("low below high")
+        if self.log and (self.low <= 0 or self.step):
+            raise ValueError("with log, a low above 0 and no step")
+        return self
+
+
+class Search(Section):
+    """What ``python -m flows.search`` tries, and by what it judges."""
+
+    method: Literal["grid", "random", "tpe"]
+    trials: Count
+    workers: Count
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    pruner: Literal["median", "halving", "none"]
+    prune_after_trials: Annotated[int, Field(ge=0)]
+    prune_after_evaluations: Annotated[int, Field(ge=0)]
+    space: Annotated[dict[str, Candidates], Field(min_length=1)]
+
+    @pydantic.field_validator("metric")
+    @classmethod
+    def _is_measured_on_val(cls, value: str) -> str:
+        if not re.fullmatch(r"reports/metrics/train-\w+\.json:[\w.]+", value):
+            raise ValueError(
+                "a metric of the val split, FILE:KEY of reports/metrics/train-*.json, such as "
+                "reports/metrics/train-dae.json:val_loss; a search must never see the test split"
+            )
+        return value
+
+    @property
+    def metric_file(self) -> str:
+        """The file of the metric."""
+        return self.metric.partition(":")[0]
+
+    @property
+    def metric_key(self) -> str:
+        """The key in that file."""
+        return self.metric.partition(":")[2]
+
+
 class Params(Section):
     """The whole of ``params.yaml``."""
 
@@ -302,6 +362,7 @@ class Params(Section):
     export: Export
     evaluate: Evaluate
     report: Report
+    search: Search | None = None
 
 
 def load(path: Path | str = "params.yaml") -> Params:
@@ -311,12 +372,18 @@ def load(path: Path | str = "params.yaml") -> Params:
         ParamsError: names the file, the key, what was expected and what was got.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ParamsError(str(path), "the file", "nothing", "a params.yaml in the folder you run in") from error
+    return parse(read(text, str(path)), str(path))
+
+
+def read(text: str, path: str = "params.yaml") -> Any:
+    """Return the values in the text of a params file, not validated; ``path`` is named in errors."""
+    try:
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ParamsError(str(path), "the file", str(error).replace("\n", " "), "valid YAML") from error
-    return parse(values, str(path))
+        raise ParamsError(path, "the file", str(error).replace("\n", " "), "valid YAML") from error
 
 
 def parse(values: Any, path: str = "params.yaml") -> Params:
@@ -326,5 +393,5 @@ def parse(values: Any, path: str = "params.yaml") -> Params:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        expected = "no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        expected = "no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         raise ParamsError(path, key, first["input"], expected) from error

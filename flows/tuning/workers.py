@@ -1,0 +1,336 @@
+"""Where trials run: each worker has a copy of the project of its own, so that nothing is touched in yours.
+
+A copy shares DVC's cache with the project. It is a repository in which ``dvc exp run`` works as anywhere; the
+experiment that it leaves is fetched from there. ``dvc exp run --temp`` would stash what is not committed in the
+project itself for a moment, at each trial: a kill would lose it, and an edit would get into the trials to come.
+"""
+
+import contextlib
+import csv
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from flows import pipeline, stage_process
+from flows.pipeline import Target
+from morelike import files, params
+from morelike.errors import MorelikeError
+from morelike.params import Search
+
+UNTRACKED = ("*.py", "*.dvc", "dvc.yaml", "dvc.lock", "params.yaml")  # that a copy takes along; data may be large
+IDENTITY = {"name": "morelike search", "email": "search@localhost"}
+INTERRUPTED = tuple(f"exited with {code}" for code in (130, 143, -2, -15))  # by SIGINT or SIGTERM, the stage of DVC
+MARK = "MORELIKE_SEARCH_COPY"  # in the environment of all that runs in a copy
+BASE, SNAPSHOT = "refs/morelike/base", "refs/morelike/snapshot"
+
+
+class SearchError(MorelikeError):
+    """A search that cannot begin, or that nothing came of."""
+
+
+class TrialInterrupted(SearchError):
+    """A trial that something outside of the search ended."""
+
+
+class MetricMissing(SearchError):
+    """A metric that the stage does not write: no trial would have one."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The project as it stood when the search began: ``commit``, and a commit of that with what was not committed."""
+
+    root: Path
+    commit: str
+    snapshot: str
+    raw: str
+    target: Target
+
+
+def project(root: Path, raw: str, target: Target) -> Project:
+    """Note how the project stands. Its files are not touched.
+
+    Raises:
+        SearchError: it is no git repository of its own, or has no commit.
+    """
+    root = Path(root).resolve()
+    try:
+        top = git(root, "rev-parse", "--show-toplevel")
+        commit = git(root, "rev-parse", "--verify", "HEAD")
+    except SearchError as error:
+        advice = "a search keeps each trial as a DVC experiment, which hangs on a git commit: `git init`, then commit"
+        raise SearchError(f"expected a git repository with a commit, got {root}: {advice}") from error
+    if Path(top).resolve() != root:
+        raise SearchError(f"expected the top folder of a git repository, got {root}: its top is {top}")
+    return Project(root, commit, _snapshot(root, commit, raw), raw, target)
+
+
+class Worker:
+    """One copy, in ``folder``; ``lock`` has the entries of its ``dvc.lock``, none for those of the project."""
+
+    def __init__(self, folder: Path, project: Project, variables: Mapping[str, str], lock: Mapping[str, Any]):
+        self.folder, self.project, self.lock = Path(folder).resolve(), project, lock
+        self._variables = dict(variables)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        git(self.folder, "init", "--quiet")
+        for key, default in IDENTITY.items():
+            value = git(project.root, "config", "--default", default, f"user.{key}")
+            git(self.folder, "config", f"user.{key}", value)
+        git(self.folder, "config", "receive.shallowUpdate", "true")
+        refs = [f"+{project.commit}:{BASE}", f"+{project.snapshot}:{SNAPSHOT}"]
+        git(project.root, "push", "--quiet", "--no-verify", str(self.folder), *refs)
+        self.reset()
+
+    def reset(self) -> None:
+        """Bring the copy to how the project stood, whatever an ended trial left."""
+        for lock in (self.folder / ".git").rglob("*.lock"):  # nothing is at work here by now
+            lock.unlink(missing_ok=True)
+        for ref in git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split():
+            git(self.folder, "update-ref", "--no-deref", "-d", ref)
+        git(self.folder, "checkout", "--quiet", "--force", "--detach", BASE)
+        git(self.folder, "read-tree", "--reset", "-u", SNAPSHOT)
+        git(self.folder, "clean", "--quiet", "-f", "-d")
+        shutil.rmtree(self.folder / ".dvc" / "tmp", ignore_errors=True)
+        self._share_cache()
+        for out in self.project.target.outs:
+            path = self.folder / out
+            for leftover in [path, *path.parent.glob(f".{path.name}.*.partial")]:
+                _remove(leftover)
+        self._link_raw()
+        # With the entry of the stage DVC would put an earlier run's results there, which would look like the trial's.
+        entries = {**(self.lock or self._entries())}
+        entries.pop(self.project.target.stage, None)
+        text = yaml.safe_dump({"schema": "2.0", "stages": entries}, sort_keys=False)
+        files.write_text(self.folder / "dvc.lock", text)
+
+    def prepare(self, log: Path) -> dict[str, Any]:
+        """Bring up to date what all trials read, and return the entries of ``dvc.lock``; further workers take them.
+
+        Raises:
+            SearchError: with the message of the stage that failed.
+        """
+        parents = self.project.target.parents
+        log.unlink(missing_ok=True)
+        if parents:
+            self._run(["checkout", "--force", "--with-deps", "--allow-missing", *parents], log)
+            code = self._run(["repro", *parents], log)
+            if code != 0:
+                raise SearchError(_reason(log, self.project.target, code))
+        return self._entries()
+
+    def start(self, name: str, values: Mapping[str, Any], search: Search, log: Path) -> "Job":
+        """Start a trial under the name of its experiment."""
+        self.reset()
+        path = self.folder / "params.yaml"
+        path.write_text(pipeline.with_values(path.read_text(encoding="utf-8"), values), encoding="utf-8")
+        git(self.folder, "add", "params.yaml")  # a file written in the moment of a checkout can look unchanged to DVC
+        log.unlink(missing_ok=True)
+        command = ["exp", "run", "--name", name, self.project.target.stage]
+        return Job(self, name, dict(values), search, log, self._start(command, log))
+
+    def fetch(self, name: str) -> None:
+        """Take the experiment of a trial into the project."""
+        refs = git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+        for ref in refs:
+            if ref.endswith(f"/{name}"):
+                git(self.project.root, "fetch", "--quiet", "--no-write-fetch-head", str(self.folder), f"+{ref}:{ref}")
+
+    def _start(self, arguments: list[str], log: Path) -> subprocess.Popen:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        library = os.pathsep.join(filter(None, [str(self.folder / "src"), os.environ.get("PYTHONPATH")]))
+        variables = {MARK: str(self.folder), "PYTHONPATH": library, "DVC_EXP_AUTO_PUSH": "false", **self._variables}
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            command = [sys.executable, "-m", "dvc", *arguments]
+            return stage_process.start(command, stdout=file, cwd=self.folder, env=inherited | variables)
+
+    def _run(self, arguments: list[str], log: Path) -> int:
+        child = self._start(arguments, log)
+        try:
+            return child.wait()
+        except BaseException:
+            stage_process.end(child)
+            raise
+
+    def _entries(self) -> dict[str, Any]:
+        lock = self.folder / "dvc.lock"
+        return yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.exists() else {}
+
+    def _share_cache(self) -> None:
+        from dvc.config import Config
+
+        theirs, ours = (root / ".dvc" / "config.local" for root in (self.project.root, self.folder))
+        ours.unlink(missing_ok=True)
+        if theirs.exists():
+            shutil.copy(theirs, ours)
+        with Config(str(ours.parent), validate=False).edit("local") as config:
+            config.setdefault("cache", {})["dir"] = self.project.target.cache
+
+    def _link_raw(self) -> None:
+        """Put a link where the images are expected that neither git nor DVC brings along."""
+        theirs, ours = (Path(os.path.normpath(root / self.project.raw)) for root in (self.project.root, self.folder))
+        if theirs == ours or self.project.raw in self.project.target.kept:
+            return
+        if ours.is_symlink() and os.readlink(ours) != str(theirs):  # of a project that was moved
+            ours.unlink()
+        if ours.exists():
+            return
+        ours.parent.mkdir(parents=True, exist_ok=True)
+        ours.symlink_to(theirs)
+
+
+@dataclass
+class Job:
+    """One trial under way."""
+
+    worker: Worker
+    name: str
+    values: dict[str, Any]
+    search: Search
+    log: Path
+    child: subprocess.Popen
+
+    def evaluations(self) -> list[tuple[int, float]]:
+        """Return (images seen, value) of each evaluation so far, as DVCLive logs them."""
+        model = Path(self.search.metric_file).stem.removeprefix("train-")
+        logged = f"reports/live/{model}/dvclive/plots/metrics/{self.search.metric_key}.tsv"
+        return read_evaluations(self.worker.folder / logged)
+
+    def is_over(self) -> bool:
+        """Tell whether the trial has ended."""
+        return self.child.poll() is not None
+
+    def value(self) -> float:
+        """Return the metric of a trial that is over, and take its experiment into the project.
+
+        Raises:
+            SearchError: with the message of the stage that failed.
+            TrialInterrupted: it did not fail.
+            MetricMissing: it has no such metric.
+        """
+        if self.child.returncode != 0:
+            message = _reason(self.log, self.worker.project.target, self.child.returncode)
+            interrupted = self.child.returncode < 0 or message.endswith(INTERRUPTED)
+            raise (TrialInterrupted if interrupted else SearchError)(message)
+        measured = files.read_json(self.worker.folder / self.search.metric_file)
+        try:
+            value = float(pipeline.value_of(measured, self.search.metric_key))
+        except (KeyError, TypeError, ValueError) as error:
+            wanted = f"expected a number of {self.search.metric_file}, whose keys are {', '.join(measured)}"
+            raise MetricMissing(f"search.metric: {wanted}; got {self.search.metric_key}") from error
+        ran = params.read((self.worker.folder / "params.yaml").read_text(encoding="utf-8"))
+        if self.values != {key: pipeline.value_of(ran, key) for key in self.values}:
+            raise SearchError(f"{self.name}: expected DVC to run it with {self.values}, see {self.log}")
+        self.worker.fetch(self.name)
+        return value
+
+    def end(self) -> None:
+        """Stop the trial and all that it started."""
+        stage_process.end(self.child)
+
+    def forget(self) -> None:
+        """Remove what the trial kept to go on from."""
+        shutil.rmtree(self.worker.folder / ".morelike", ignore_errors=True)
+
+
+def read_evaluations(path: Path) -> list[tuple[int, float]]:
+    """Return the (images seen, value) of each whole line of a log that another process appends to."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    read = []
+    for row in csv.reader(text[: text.rfind("\n") + 1].splitlines()[1:], delimiter="\t"):
+        with contextlib.suppress(ValueError, IndexError):
+            if math.isfinite(float(row[1])):
+                read.append((int(float(row[0])), float(row[1])))
+    return read
+
+
+def variables(number: int, workers: int, cores: int, accelerators: list[str]) -> dict[str, str]:
+    """Return what is set in the environment of worker ``number``: its share of the cores, and one of the GPUs.
+
+    >>> variables(1, 2, 8, ["0", "1"])
+    {'OMP_NUM_THREADS': '4', 'CUDA_VISIBLE_DEVICES': '1'}
+    """
+    if workers == 1:
+        return {}
+    chosen = {"CUDA_VISIBLE_DEVICES": accelerators[number % len(accelerators)]} if accelerators else {}
+    return {"OMP_NUM_THREADS": str(max(1, cores // workers)), **chosen}
+
+
+def accelerators() -> list[str]:
+    """Return the names of the GPUs that may be used; empty where there is none, or none that is known of."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name for name in chosen.split(",") if name]
+    return [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]
+
+
+def end_leftovers(copies: Path) -> None:
+    """Kill what a killed search left at work in the copies under ``copies``."""
+    left = []
+    for process in psutil.process_iter(["environ"]):
+        where = (process.info["environ"] or {}).get(MARK)
+        if where and Path(where).is_relative_to(copies):
+            left.append(process)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    psutil.wait_procs(left, timeout=stage_process.SECONDS_TO_END)
+
+
+def git(folder: Path, *arguments: str, **variables: str) -> str:
+    """Run git in ``folder`` and return what it prints.
+
+    Raises:
+        SearchError: with what git says.
+    """
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=inherited | variables, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SearchError(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _snapshot(root: Path, commit: str, raw: str) -> str:
+    """Make a commit of the project as it stands, in an index aside; no branch points to it."""
+    there = Path(git(root, "rev-parse", "--path-format=absolute", "--git-path", "index"))
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder) / "index"
+        if there.exists():
+            shutil.copy2(there, index)  # its time tells git which files may have changed in the same moment
+        aside = {"GIT_INDEX_FILE": str(index)}
+        git(root, "add", "--update", ".", **aside)
+        listed = git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *UNTRACKED, **aside)
+        for name in filter(None, listed.split("\0")):
+            if not Path(name).is_relative_to(os.path.normpath(raw)):
+                git(root, "add", "--", name, **aside)
+        tree = git(root, "write-tree", **aside)
+        author = {f"GIT_{who}_{key.upper()}": one for who in ("AUTHOR", "COMMITTER") for key, one in IDENTITY.items()}
+        return git(root, "commit-tree", tree, "-p", commit, "-m", "the project when the search began", **author)
+
+
+def _reason(log: Path, target: Target, code: int) -> str:
+    """Return what the stage said that failed: the last that was begun."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    begun = [name for line in lines for name in target.sources if line == f"Running stage '{name}':"]
+    return stage_process.reason(begun[-1] if begun else target.stage, lines) or f"exit code {code}, see {log}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
