@@ -167,7 +167,7 @@ def test_a_search_trains_nothing_but_its_model_and_keeps_what_diverges_apart(unt
     assert said.returncode == 0, said.stdout + said.stderr
     trials = pd.read_csv(untouched / "reports/search/trials.csv").set_index("models.dae.learning_rate")
     assert trials["state"].to_dict() == {0.01: "completed", 1e30: "failed"}
-    assert "lower models.*.learning_rate" in trials["message"][1e30]
+    assert "Lower models.*.learning_rate" in trials["message"][1e30]
     logs = "".join(log.read_text() for log in (untouched / ".morelike/search").glob("*/trial-*.log"))
     assert set(re.findall("Running stage '(.*)'", logs)) == {"train@dae"}
     evaluations = list((untouched / ".morelike/search/workers").rglob("live/dae/dvclive/plots/metrics/val_loss.tsv"))
