@@ -20,7 +20,8 @@ from morelike.training.loggers import Loggers
 from morelike.training.schedule import Schedule, ema_decay
 from morelike.training.states import States
 
-NOT_LOGGED = ("largest_excess", "interrupted")
+INTERRUPTED = "largest_interruption"  # 1 where any process is to stop
+NOT_LOGGED = ("largest_excess", INTERRUPTED)
 NOT_OF_A_SPLIT = ("learning_rate", "grad_norm")
 
 
@@ -79,16 +80,16 @@ class Run:
                     speed = (self.step - first) * self.common.batch_size / (time.monotonic() - since)
                     self._evaluate(loggers, speed)
                     since, first = time.monotonic(), self.step
-                if states.is_due() or values["interrupted"]:
+                if states.is_due() or values[INTERRUPTED]:
                     self._save(states)
-                if values["interrupted"]:
+                if values[INTERRUPTED]:
                     progress.say(f"interrupted after {self.seen:,} images; run it again to go on from here")
                     raise KeyboardInterrupt
         if self.step <= self.schedule.cool_down:  # a run with more budget goes on from here
             self._save(states)
 
     def advance(self, interrupted: bool = False) -> dict[str, float]:
-        """Take one step, and return its values; ``interrupted`` comes back as 1 if any process is.
+        """Take one step, and return its values; ``largest_interruption`` is 1 if any process is ``interrupted``.
 
         Raises:
             TrainingFault: before the weights are touched.
@@ -154,7 +155,7 @@ class Run:
         """Add up the gradient of the mean loss over the batch, part by part and process by process, and clip it.
 
         Returns:
-            The terms of the loss, what is watched, the gradient's norm, and whether any process is interrupted.
+            The terms of the loss, what is watched, the gradient's norm, and ``largest_interruption``.
         """
         mine = batch.cut(self.fabric.world_size)[self.fabric.global_rank]
         parts = mine.cut(devices.parts_of_batch(self.fabric.device, len(mine), batch.clean[0, 0].numel()))
@@ -167,13 +168,11 @@ class Run:
             terms = outcome.terms | checks.measured(part, outcome, self.plain)
             for key, value in terms.items():
                 sums[key] = _joined(key, sums.get(key), value.detach(), share)
-        norm = self.fabric.clip_gradients(
+        sums["grad_norm"] = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=self.common.grad_clip_norm, error_if_nonfinite=False
         )
-        values = dict(zip(sums, self._over_processes(sums), strict=True))
-        stops = torch.tensor(float(interrupted), device=self.fabric.device)
-        values["interrupted"] = self.fabric.all_reduce(stops, reduce_op="max").item()
-        return values | {"grad_norm": norm.item()}
+        sums[INTERRUPTED] = torch.tensor(float(interrupted), device=self.fabric.device)
+        return dict(zip(sums, self._over_processes(sums), strict=True))
 
     def _over_processes(self, sums: dict[str, Tensor]) -> list[float]:
         """Return means over the processes, and the largest of what is named so, in one transfer from the device."""
