@@ -51,6 +51,12 @@ def test_a_mirror_image_is_drawn_about_half_the_time_and_only_if_asked():
     assert sum(is_same) + sum(is_flipped) == 400
 
 
+def test_the_grid_is_that_of_torch():
+    maps = torch.randn(5, 2, 3)
+    theirs = torch.nn.functional.affine_grid(maps, [5, 1, 9, 14], align_corners=False)
+    torch.testing.assert_close(augment.affine_grid(maps, 9, 14), theirs)
+
+
 def test_values_stay_in_range():
     images = apply(torch.rand(64, 3, 8, 8), brightness=1.0, contrast=0.9)
     assert images.min() >= 0

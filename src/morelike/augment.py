@@ -35,13 +35,22 @@ def apply(images: Tensor, settings: Augment, generator: torch.Generator) -> Tens
         ],
         1,
     )
-    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     border = border_colour(images)
-    moved = F.grid_sample(images - border, grid, align_corners=False) + border
+    moved = F.grid_sample(images - border, affine_grid(maps, height, width), align_corners=False).add_(border)
     mean = moved.mean((1, 2, 3), keepdim=True)
     contrast = 1 + draws[:, 5].view(-1, 1, 1, 1) * settings.contrast
     brightness = draws[:, 6].view(-1, 1, 1, 1) * settings.brightness
-    return ((moved - mean) * contrast + mean + brightness).clamp(0, 1)
+    return moved.sub_(mean).mul_(contrast).add_(mean + brightness).clamp_(0, 1)
+
+
+def affine_grid(maps: Tensor, height: int, width: int) -> Tensor:
+    """Return the places that ``F.affine_grid`` gives with ``align_corners=False``, N×H×W×2, for maps N×2×3.
+
+    As a sum of what the columns and what the rows give, which on a CPU takes a tenth of the time.
+    """
+    x, y = ((torch.arange(side, device=maps.device) * 2 + 1) / side - 1 for side in (width, height))
+    columns, rows = maps[:, :, 0, None] * x, maps[:, :, 1, None] * y + maps[:, :, 2, None]
+    return (columns[:, :, None, :] + rows[:, :, :, None]).permute(0, 2, 3, 1)
 
 
 def border_colour(images: Tensor) -> Tensor:
