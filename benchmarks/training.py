@@ -30,12 +30,13 @@ from morelike import compute
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 SIZES = {"32x32x1": (32, 1), "64x64x3": (64, 3), "128x128x3": (128, 3)}
 IMAGES = {"train": 1024, "val": 64}
-WARM_UP = 2  # steps before the clock runs, in every round
+WARM_UP = 1  # steps before the clock runs, in every round
 MOST_STEPS = 100
 SECONDS_A_ROUND = 0.7  # of the float32 loop: short rounds, and many, find quiet moments of a machine
 SQUARE = 2048  # side of the matrices whose product gives the peak
 WORTH = 0.8  # a variant that stays slower than this share of its best sibling is left out of the later rounds
 SURE_AFTER = 3  # rounds
+SECONDS_A_CASE = 80  # after which no round is begun but those first ones
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,15 @@ def measure(case: Case, asked: argparse.Namespace) -> tuple[dict[str, float], in
     with contextlib.ExitStack() as stack:
         peers = {name: stack.enter_context(process(name, case)) for name in WORKS}
         step = min(ask(peers["float32"], 1) for _ in range(2))
-        steps = 2 if asked.quick else max(3, min(MOST_STEPS, round(SECONDS_A_ROUND / step)))
+        steps = 2 if asked.quick else max(2, min(MOST_STEPS, round(SECONDS_A_ROUND / step)))
         best = dict.fromkeys(peers, float("inf"))
+        began = time.monotonic()
         for number in range(asked.rounds):  # in turns, so that a busy moment of the machine falls on all
             for name, peer in peers.items():
                 best[name] = min(best[name], ask(peer, steps))
             if number + 1 >= SURE_AFTER:
+                if time.monotonic() - began > SECONDS_A_CASE:
+                    break
                 worth = {name for names in SIBLINGS for name in names if best[name] * WORTH < fastest(best, names)}
                 peers = {name: peer for name, peer in peers.items() if name in worth or name in ALWAYS}
     return best, steps
@@ -363,7 +367,7 @@ def show(name: str, case: Case, best: dict[str, float], steps: int, rounds: int)
     peaks = {kind: 2 * SQUARE**3 * steps / best[f"peak, {kind}"] for kind in ("float32", "bf16")}
     print(
         f"\n{name}, width {case.width}: {parameters:,} parameters, {work / 1e6:,.0f} MFLOP an image, "
-        f"{steps} steps of {case.batch} images a round, best of {rounds}, {compute.cores()} cores, {device().type}"
+        f"{steps} steps of {case.batch} a round, at most {rounds} rounds, {compute.cores()} cores, {device().type}"
     )
     print(f"peak of a matrix product: {', '.join(f'{kind} {peak / 1e9:,.0f} GFLOP/s' for kind, peak in peaks.items())}")
     print(f"{'':>24} {'images/s':>9} {'of the peak':>12} {'ours to it':>11}")
