@@ -43,18 +43,19 @@ def test_a_compiled_model_has_the_names_and_the_loss_of_a_plain_one(monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("cuda", "bf16", "flags", "expected"),
+    ("cuda", "bf16", "flags", "expected", "form"),
     [
-        (True, True, (), "bf16-mixed"),
-        (True, False, (), "16-mixed"),
-        (False, False, ("amx_bf16",), "bf16-mixed"),
-        (False, False, ("avx512_bf16",), "bf16-mixed"),
-        (False, False, ("avx2",), "32-true"),
+        (True, True, (), "bf16-mixed", torch.channels_last),
+        (True, False, (), "16-mixed", torch.channels_last),
+        (False, False, ("amx_bf16",), "bf16-mixed", torch.channels_last),
+        (False, False, ("avx512_bf16",), "bf16-mixed", torch.contiguous_format),
+        (False, False, ("avx2",), "32-true", torch.channels_last),
     ],
 )
-def test_16_bits_are_taken_where_the_hardware_is_faster_with_them(monkeypatch, cuda, bf16, flags, expected):
+def test_precision_and_memory_format_are_the_fastest_of_the_hardware(monkeypatch, cuda, bf16, flags, expected, form):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
     monkeypatch.setattr(devices, "cpu_flags", lambda: frozenset(flags))
     assert devices.precision("auto") == expected
+    assert devices.memory_format("auto") == form
     assert devices.precision("32-true") == "32-true"

@@ -29,10 +29,13 @@ def precision(setting: str = "auto") -> str:
     return "bf16-mixed" if cpu_flags() & {"amx_bf16", "avx512_bf16"} else "32-true"
 
 
-def memory_format() -> torch.memory_format:
-    """Return channels_last where tensor cores or AMX tiles like it, the plain format elsewhere."""
-    fast = torch.cuda.is_available() or "amx_bf16" in cpu_flags()
-    return torch.channels_last if fast else torch.contiguous_format
+def memory_format(setting: str = "auto") -> torch.memory_format:
+    """Return channels_last where it is faster, on a GPU, with AMX tiles, or in float32; else the plain format.
+
+    Without AMX, a CPU's convolutions of bf16 are faster in the plain format.
+    """
+    plain = precision(setting) != "32-true" and not torch.cuda.is_available() and "amx_bf16" not in cpu_flags()
+    return torch.contiguous_format if plain else torch.channels_last
 
 
 def fabric(setting: str = "auto", batch_size: int = 1) -> Fabric:

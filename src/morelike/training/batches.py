@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from morelike import augment
+from morelike import augment, devices
 from morelike.errors import TrainingError
 from morelike.models.base import Batch
 from morelike.params import Train
@@ -38,7 +38,7 @@ class Batches:
                     f"{clean.folder}: the {split} split has no image; check validate.split in params.yaml"
                 )
         self._chances = class_weights(self.label_numbers[self.train_rows], settings.class_balance).cumsum()
-        self._feed = Feed((clean, noisy), device)
+        self._feed = Feed((clean, noisy), device, memory_format=devices.memory_format(settings.precision))
         self._ahead = Ahead(self._drawn)
 
     def training(self, step: int) -> tuple[Batch, np.ndarray]:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morelike import devices
 from morelike.shards import ShardStore
 
 RESIDENT_SHARE = 0.3  # of a GPU's free memory, for all stores together
@@ -32,10 +31,17 @@ class Feed:
         stores: of the same rows.
         device: where the images are wanted.
         room_bytes: for whole stores; None asks the device.
+        memory_format: of the images on the device.
     """
 
-    def __init__(self, stores: tuple[ShardStore, ...], device: torch.device, room_bytes: int | None = None):
-        self.stores, self.device = stores, device
+    def __init__(
+        self,
+        stores: tuple[ShardStore, ...],
+        device: torch.device,
+        room_bytes: int | None = None,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ):
+        self.stores, self.device, self._format = stores, device, memory_format
         size = sum(len(store) * int(np.prod(store.shape)) for store in stores)
         fits = size <= (resident_bytes(device) if room_bytes is None else room_bytes)
         self._whole = [_on_device(store, device) for store in stores] if fits else None
@@ -54,8 +60,7 @@ class Feed:
             images = [whole[rows] for whole in self._whole]
         else:
             images = [one.to(self.device, non_blocking=True) for one in drawn.images]
-        form = devices.memory_format()
-        return [one.permute(0, 3, 1, 2).to(torch.float32, memory_format=form).div_(255) for one in images]
+        return [one.permute(0, 3, 1, 2).to(torch.float32, memory_format=self._format).div_(255) for one in images]
 
 
 class Ahead:

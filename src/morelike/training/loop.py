@@ -42,7 +42,7 @@ class Run:
     ):
         self.fabric, self.batches, self.common = fabric, batches, common
         self.schedule, self.peak_rate = schedule, learning_rate
-        self.plain = model.to(memory_format=devices.memory_format())
+        self.plain = model.to(memory_format=devices.memory_format(common.precision))
         if common.compile:
             devices.compile_parts(self.plain, fabric.device)
         self.scaler = getattr(fabric.strategy.precision, "scaler", None)  # of 16-bit gradients
