@@ -66,6 +66,7 @@ class Run:
             KeyboardInterrupt: on SIGINT or SIGTERM, after the state is saved.
         """
         every = max(1, self.common.evaluate_every_images // self.common.batch_size)
+        first_epoch = math.ceil(len(self.batches.train_rows) / self.common.batch_size)
         if self.watch.first_val_loss is None:
             self.watch.evaluation(evaluate(self.average, self.batches, self.fabric)["loss"], 0)
         total = self.schedule.steps * self.common.batch_size
@@ -75,6 +76,8 @@ class Run:
                 if self.step == self.schedule.cool_down:
                     self._save(states)
                 values = self.advance(interruption.asked)
+                if self.step == first_epoch:
+                    self._grids(loggers)
                 meter.advance(self.common.batch_size, {key: values[key] for key in values if is_term(key)})
                 if self.step % every == 0 or self.step == self.schedule.steps:
                     speed = (self.step - first) * self.common.batch_size / (time.monotonic() - since)
@@ -212,7 +215,11 @@ class Run:
         if val["loss"] < self.best_loss:
             self.best_loss, self.best_at = val["loss"], self.seen
             self.best_weights = {key: value.clone() for key, value in self.average.state_dict().items()}
-        if (len(self.history) - 1) % self.common.grids_every_evaluations == 0 and self.fabric.is_global_zero:
+        if (len(self.history) - 1) % self.common.grids_every_evaluations == 0:
+            self._grids(loggers)
+
+    def _grids(self, loggers: Loggers) -> None:
+        if self.fabric.is_global_zero:
             examples.log_grids(self.average, self.batches, self.fabric, loggers, self.seen)
 
     def _patience_is_over(self) -> bool:
