@@ -76,7 +76,7 @@ class Model(GenerativeModel):
         warm_up = self.settings["beta_warmup_images"]
         beta = self.settings["beta"] * (min(1.0, batch.images_seen / warm_up) if warm_up and self.training else 1.0)
         terms = {"loss": reconstruction + beta * kl.sum(), "reconstruction": reconstruction, "kl": kl.sum()}
-        return Outcome(terms | {"largest_kl": kl.max(), "largest_logvar": unbounded.abs().max()}, output)
+        return Outcome(terms | {"largest_kl": kl.max(), "largest_logvar": unbounded.max()}, output)
 
     def codes(self, batch: Batch) -> Tensor:
         """Return the mean of each image's posterior."""

@@ -46,7 +46,7 @@ CHECKS = {
         early=True,
     ),
     "logvar_overflow": Check(
-        "the log-variance of the posterior is this large before it is bounded, so its gradient is gone",
+        "the log-variance of the posterior is this large before it is bounded: its exponential overflows",
         "lower models.vae.learning_rate, or raise models.vae.beta_warmup_images",
         early=True,
     ),
