@@ -142,6 +142,8 @@ class Run:
             number, name = key.split("/")
             moments.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        for parameter, state in self.optimizer.optimizer.state.items():  # in its memory format: others round otherwise
+            state.update({k: torch.empty_like(parameter).copy_(v) for k, v in state.items() if v.dim()})
         if self.scaler:
             self.scaler.load_state_dict(values["scaler"])
         self.step, self.best_at, self.history, self.sums = (
