@@ -13,7 +13,7 @@ from morelike.errors import TrainingFault
 from morelike.models import vae
 from morelike.models.base import Outcome
 from morelike.training import batches as batches_module
-from morelike.training import checks
+from morelike.training import checks, loop
 from tests.training_stores import DAE, VAE, common, squares, task, train
 
 BUDGET = {"budget_images": 480, "learning_rate": 1e-3}
@@ -243,8 +243,17 @@ def test_every_check_has_a_limit_and_every_limit_a_check():
     assert limits == set(checks.CHECKS)
 
 
+def test_a_loss_on_val_that_is_no_number_is_a_fault_too(stores, tmp_path, monkeypatch):
+    evaluate, fresh = loop.evaluate, iter([True])
+    lost = {"loss": math.nan}
+    monkeypatch.setattr(loop, "evaluate", lambda *what: evaluate(*what) | ({} if next(fresh, False) else lost))
+    with pytest.raises(TrainingFault, match=r"non_finite: at epoch 4\.44, after 160 images: loss is nan: .*overflowed"):
+        train(stores, tmp_path, "vae", VAE | BUDGET, common(only()))
+
+
 def test_a_check_that_is_switched_off_refuses_nothing(stores, fabric):
     run = a_run(stores, fabric, limits=only())
     with torch.no_grad():
         run.plain.to_posterior.bias[-1] = 100.0
-    run.advance()
+    assert run.advance()["largest_logvar"] > 20
+    assert run.step == 1

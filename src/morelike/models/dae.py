@@ -80,11 +80,9 @@ class Model(GenerativeModel):
         error = (denoised - clean).square().mean((1, 2, 3))
         data = self.form.sigma_data
         weighted = error * (sigma.square() + data**2) / (sigma * data).square()
-        terms = {"loss": weighted.mean()}
-        for name, of_kind in (("denoising", ~twin), ("restoration", twin)):
-            if self.settings["restore_share"]:
-                terms[name] = (weighted * of_kind).sum() / of_kind.sum().clamp_min(1)
-        return Outcome(terms, (denoised + 1) / 2)
+        kinds = {"denoising": ~twin} | ({"restoration": twin} if self.settings["restore_share"] else {})
+        terms = {name: (weighted * rows).sum() / rows.sum().clamp_min(1) for name, rows in kinds.items()}
+        return Outcome({"loss": weighted.mean()} | terms, (denoised + 1) / 2)
 
     def _are_twins(self, batch: Batch) -> Tensor:
         """Return which rows start from their noisy twins: the given share, spread evenly over the whole batch."""

@@ -1,6 +1,7 @@
 """What is watched while a model trains: each fault has a name, a limit in ``train.checks``, and says what mends it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from morelike.errors import TrainingFault
 from morelike.models.base import Batch, GenerativeModel, Outcome
 from morelike.params import Checks
 
+Files = Callable[[], list[str]]  # names are looked up for a fault alone
 DISCRIMINATOR_MEMORY = 0.98  # decay a step of the mean of a discriminator's accuracy
 OF_ANY_MODEL = ("largest_excess", "contrast", "colour_shift")  # what :func:`measured` gives
 STD_FLOOR = 1e-3  # of targets, pixels in [0, 1]: what is flatter has no contrast to lose
@@ -106,8 +108,8 @@ class Watch:
         self.told_apart = 0.5
         self.overflows = 0
 
-    def step(self, values: dict[str, float], images: int, files: list[str]) -> None:
-        """Judge the values of one training step, after ``images`` images; ``files`` are those of the batch."""
+    def step(self, values: dict[str, float], images: int, files: Files) -> None:
+        """Judge the values of one training step, after ``images`` images; ``files`` gives those of the batch."""
         if self.first_loss is None:
             self.first_loss = values["loss"]
         judged = {
@@ -129,9 +131,9 @@ class Watch:
         if self.first_val_loss is None:
             self.first_val_loss = val_loss
             return
-        self.judge("stuck", abs(val_loss - self.first_val_loss) / self.loss_scale, images, [])
+        self.judge("stuck", abs(val_loss - self.first_val_loss) / self.loss_scale, images, list)
 
-    def judge(self, name: str, value: float, images: int, files: list[str]) -> None:
+    def judge(self, name: str, value: float, images: int, files: Files) -> None:
         """Hold ``value`` against the limit of the check ``name``.
 
         Raises:
@@ -145,35 +147,36 @@ class Watch:
             self.seen[name] = Seen(value, images)
         if value < limit if check.from_below else value > limit:
             cause = f"{value:.4g}, limit {limit:g}: {check.meaning}"
-            raise TrainingFault(name, value, self.where(images), cause, check.mend, files)
+            raise TrainingFault(name, value, self.where(images), cause, check.mend, files())
 
-    def refuse_non_finite(self, values: dict[str, float], batch: Batch, model: nn.Module, images: int, files) -> None:
+    def refuse_non_finite(
+        self, values: dict[str, float], batch: Batch | None, model: nn.Module, images: int, files: Files
+    ) -> None:
         """Raise a TrainingFault if a value is NaN or infinite, with the cause as far as it can be told.
 
         Args:
-            values: of the step, the gradient's norm among them.
-            batch, model: what the step was made of, to look for the cause in.
-            images: seen so far; ``files``: of the rows of the batch.
+            values: of a step, the gradient's norm among them, or of an evaluation.
+            batch, model: what they were made of, to look for the cause in; no batch for an evaluation.
+            images: seen so far; ``files``: gives those of the rows of the batch.
         """
         bad = {key: value for key, value in values.items() if not math.isfinite(value)}
         if not bad:
             return
-        rows = non_finite_rows(batch)
+        rows, named = non_finite_rows(batch) if batch else [], files()
+        gradients = non_finite((name, p.grad) for name, p in model.named_parameters() if p.grad is not None)
+        mend = "lower models.*.learning_rate, or set train.precision to 32-true"
         if rows:
             cause = "the images themselves hold a non-finite value"
-            mend, files = "run `dvc repro -f resize` and see its check", [files[row] for row in rows]
-        elif any(weights := non_finite(model.named_parameters())):
+            mend, named = "run `dvc repro -f resize` and see its check", [named[row] for row in rows]
+        elif weights := non_finite(model.named_parameters()):
             cause = f"the weights have diverged: {weights[0]} is not finite"
             mend = "lower models.*.learning_rate or train.grad_clip_norm"
-        elif math.isfinite(values["loss"]):
-            gradients = non_finite((name, p.grad) for name, p in model.named_parameters() if p.grad is not None)
-            cause = f"images and loss are finite, the gradient of {gradients[0] if gradients else 'a weight'} is not"
-            mend = "lower models.*.learning_rate, or set train.precision to 32-true"
+        elif gradients and math.isfinite(values["loss"]):
+            cause = f"images and loss are finite, the gradient of {gradients[0]} is not"
         else:
             cause = "images and weights are finite, so the computation overflowed"
-            mend = "lower models.*.learning_rate, or set train.precision to 32-true"
         cause = f"{', '.join(f'{key} is {value}' for key, value in bad.items())}: {cause}"
-        raise TrainingFault("non_finite", next(iter(bad.values())), self.where(images), cause, mend, files)
+        raise TrainingFault("non_finite", next(iter(bad.values())), self.where(images), cause, mend, named)
 
     def where(self, images: int) -> str:
         """Return where in training ``images`` images are."""

@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -190,7 +191,7 @@ class Run:
         return stacked.tolist()
 
     def _judge(self, values: dict[str, float], batch: Batch, rows) -> None:
-        files = self.batches.files(rows)
+        files = partial(self.batches.files, rows)
         overflow = self.scaler is not None and math.isfinite(values["loss"]) and not math.isfinite(values["grad_norm"])
         self.watch.overflows = self.watch.overflows + 1 if overflow else 0
         if overflow:  # the scaler leaves this step out and takes a smaller scale
@@ -206,7 +207,7 @@ class Run:
         values = {key if key in NOT_OF_A_SPLIT else f"train_{key}": value for key, value in means.items()}
         values |= {f"val_{key}": value for key, value in val.items() if key not in NOT_LOGGED}
         epoch = self.seen / len(self.batches.train_rows)
-        self.watch.refuse_non_finite(values, next(self.batches.validation()), self.average, self.seen, [])
+        self.watch.refuse_non_finite(val, None, self.average, self.seen, list)
         self.watch.evaluation(val["loss"], self.seen)
         self.history.append({"images": self.seen, "epoch": epoch, **values})
         loggers.numbers(self.history, speed)
