@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import signal
 import sys
@@ -92,7 +91,7 @@ def identity(values: Any, chosen: Search, target: Target, lock: dict[str, Any], 
         "commands": target.commands,
         "sources": read,
     }
-    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:8]
+    return files.fingerprint(shared)[:8]
 
 
 def _first_worker(project: Project, chosen: Search) -> tuple[Worker, dict[str, Any]]:

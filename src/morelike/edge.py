@@ -4,6 +4,9 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+STATE = Path(".morelike")  # outside the outs, which DVC deletes before a stage runs
 
 
 def run(main: Callable[..., None], **asides: Callable[[str], str]) -> None:

@@ -3,8 +3,6 @@
 They lie outside the outs, which DVC deletes before a stage runs, in a folder named by all that decides the weights.
 """
 
-import hashlib
-import json
 import shutil
 import time
 from pathlib import Path
@@ -31,7 +29,7 @@ class States:
     """
 
     def __init__(self, folder: Path, decided_by: dict[str, Any], schedule: Schedule, patience: int = 0):
-        self.schedule, self.folder = schedule, Path(folder) / fingerprint(decided_by)
+        self.schedule, self.folder = schedule, Path(folder) / files.fingerprint(decided_by)
         self._asked = {"steps": schedule.steps, "patience": patience}
         _remove_oldest(self.folder)
         if self._is_finished():  # who asks for the same again wants it done again
@@ -85,15 +83,6 @@ class States:
     def _is_finished(self) -> bool:
         path = self.folder / "finished.json"
         return path.exists() and all(asked <= files.read_json(path)[name] for name, asked in self._asked.items())
-
-
-def fingerprint(values: dict[str, Any]) -> str:
-    """Return a short name that is a pure function of JSON values.
-
-    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
-    True
-    """
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def say_where(about: dict[str, Any], batch_size: int) -> None:
