@@ -112,6 +112,6 @@ def test_the_label_and_the_kind_of_noise_reach_the_output():
     assert (plain - model.denoise(x, sigma, torch.tensor([0]), dae.TWIN)).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize(("side", "patch"), [(16, 1), (17, 2), (28, 2), (32, 2), (33, 4), (128, 4)])
+@pytest.mark.parametrize(("side", "patch"), [(16, 1), (17, 2), (28, 2), (32, 2), (33, 4), (128, 4), (129, 8)])
 def test_the_stem_folds_large_images(side, patch):
     assert dae.patch_px("auto", Form(side, 8, 1, ("a",))) == patch

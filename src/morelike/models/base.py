@@ -43,7 +43,8 @@ class Batch:
         noisy: the noisy twins of ``stored``.
         seed: of every random draw.
         images_seen: how many images training has seen before this batch.
-        first, whole: the place of the first row in the whole batch, and the rows of that.
+        first: the place of the first row in the whole batch.
+        draws: the random values of the whole batch, where this is a part of one.
     """
 
     def __init__(
@@ -55,29 +56,44 @@ class Batch:
         seed: int = 0,
         images_seen: int = 0,
         first: int = 0,
-        whole: int | None = None,
+        draws: "Draws | None" = None,
     ):
         self.clean, self.labels, self.stored, self.noisy = clean, labels, stored, noisy
         self.seed, self.images_seen, self.first = seed, images_seen, first
-        self.whole = len(labels) if whole is None else whole
-        self._chance = torch.Generator(labels.device).manual_seed(seed)
+        self._draws = draws or Draws(len(labels), seed, labels.device)
+        self._drawn = 0
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal float32 values, N×shape; those of a row do not depend on how the batch is cut."""
-        drawn = torch.randn((self.whole, *shape), generator=self._chance, device=self.labels.device)
-        return drawn[self.first : self.first + len(self)]
+        values = self._draws(self._drawn, shape)
+        self._drawn += 1
+        return values[self.first : self.first + len(self)]
 
     def cut(self, parts: int) -> list["Batch"]:
         """Cut the batch into ``parts`` parts, even to one image."""
         tensors = (self.clean, self.labels, self.stored, self.noisy)
         made, first = [], self.first
         for of_part in zip(*(torch.tensor_split(tensor, parts) for tensor in tensors), strict=True):
-            made.append(Batch(*of_part, self.seed, self.images_seen, first, self.whole))
+            made.append(Batch(*of_part, self.seed, self.images_seen, first, self._draws))
             first += len(made[-1])
         return [part for part in made if len(part)]
+
+
+class Draws:
+    """The standard normal values of a whole batch, each drawn once for all of its parts."""
+
+    def __init__(self, rows: int, seed: int, device: torch.device):
+        self.rows, self.device, self.values = rows, device, []
+        self._chance = torch.Generator(device).manual_seed(seed)
+
+    def __call__(self, number: int, shape: tuple[int, ...]) -> Tensor:
+        """Return the values that are asked for as the ``number``-th, from 0 on: rows×shape."""
+        if number == len(self.values):
+            self.values.append(torch.randn((self.rows, *shape), generator=self._chance, device=self.device))
+        return self.values[number]
 
 
 class Outcome(NamedTuple):

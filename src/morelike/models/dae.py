@@ -27,6 +27,7 @@ P_MEAN, P_STD = -1.2, 1.2  # of the log of the training noise level (EDM, table 
 SIGMA_MIN, SIGMA_MAX = 0.002, 80.0  # EDM, table 1
 SMALLEST_GRID = 8  # the U-Net halves until the longer side is no more than this
 BLOCKS = 2  # residual blocks a level on the way down
+THINNEST = 16  # channels at full resolution, if the network has as many anywhere
 GAUSSIAN, TWIN = 0, 1
 
 
@@ -126,7 +127,7 @@ class FineLevel(nn.Module):
     def __init__(self, channels_io: int, width: int, patch: int, condition_dims: int, inner: "UNet"):
         super().__init__()
         self.patch, self.inner = patch, inner
-        thin = max(8, width // patch)
+        thin = max(min(width, THINNEST), width // patch)
         self.first = nn.Conv2d(channels_io, thin, 3, padding=1)
         self.before = ResidualBlock(thin, thin, condition_dims)
         self.fold, self.unfold = nn.Conv2d(thin * patch**2, width, 1), nn.Conv2d(width, thin * patch**2, 1)
@@ -194,11 +195,11 @@ class UNet(nn.Module):
 
 
 def patch_px(setting: int | str, form: Form) -> int:
-    """Return the side of the patches that the stem folds into channels; auto: 1 to 16 pixels, 2 to 32, 4 above."""
+    """Return the side of the patches that the stem folds into channels; auto: 1 to 16 pixels, 2 to 32, 4 to 128, or 8."""
     if setting != "auto":
         return int(setting)
     side = max(form.height, form.width)
-    return 1 if side <= 16 else 2 if side <= 32 else 4
+    return next((patch for largest, patch in ((16, 1), (32, 2), (128, 4)) if side <= largest), 8)
 
 
 def root_mean_square(x: Tensor) -> Tensor:
