@@ -195,7 +195,10 @@ class UNet(nn.Module):
 
 
 def patch_px(setting: int | str, form: Form) -> int:
-    """Return the side of the patches that the stem folds into channels; auto: 1 to 16 pixels, 2 to 32, 4 to 128, or 8."""
+    """Return the side of the patches that the stem folds into channels.
+
+    ``auto``: 1 for images of up to 16 pixels, 2 to 32, 4 to 128, 8 above.
+    """
     if setting != "auto":
         return int(setting)
     side = max(form.height, form.width)
