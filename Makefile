@@ -31,8 +31,8 @@ endif
 search: $(READY) ## try the parameters that `search` in params.yaml names, and show which are best
 	$(PY) -m flows.search
 
-test: $(READY) ## every test but the slow ones, with the linters
-	$(PY) -m pytest -m "not slow"
+test: $(READY) ## every test but the slow ones, with the linters; two files at a time
+	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY) ## the tests that take minutes: a scheduled Prefect run among them
 	$(PY) -m pytest -m slow

@@ -55,6 +55,18 @@ def test_the_denoiser_restores_better_than_it_was_given(stores, tmp_path):
     assert measured["ssim_after"] > measured["ssim_before"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "settings"), [("vae", VAE), ("dae", DAE)])
+def test_a_run_that_is_really_compiled_comes_to_the_loss_of_a_plain_one(stores, tmp_path, capsys, name, settings):
+    few = settings | BUDGET | {"budget_images": 160}
+    plain = train(stores, tmp_path / "plain", name, few)
+    compiled = train(stores, tmp_path / "compiled", name, few, common(compile=True))
+    if "cannot compile" in capsys.readouterr().out:
+        pytest.skip("there is no compiler on this machine")
+    assert compiled["val_loss"] == pytest.approx(plain["val_loss"], rel=1e-3)
+    assert compiled["psnr_after_db"] == pytest.approx(plain["psnr_after_db"], rel=1e-3)
+
+
 @pytest.mark.parametrize("parts", [2, 3, 5])
 def test_a_batch_in_parts_has_the_gradient_and_the_loss_of_the_whole(stores, monkeypatch, parts):
     fabric = devices.fabric("32-true")
@@ -71,6 +83,18 @@ def test_a_batch_in_parts_has_the_gradient_and_the_loss_of_the_whole(stores, mon
     assert cut["largest_excess"] == whole["largest_excess"]
     for ours, theirs in zip(of_cut, of_whole, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_val_is_judged_in_parts_as_it_is_whole(stores, monkeypatch):
+    fabric = devices.fabric("32-true")
+    run = task(stores, "dae", DAE | BUDGET).run(fabric)
+    torch.nn.init.normal_(run.average.network.out[-1].weight)
+    whole = loop.evaluate(run.average, run.batches, fabric)
+    seen, forward = [], dae.Model.forward
+    monkeypatch.setattr(devices, "parts_of_batch", lambda *_: 3)
+    monkeypatch.setattr(dae.Model, "forward", lambda model, batch: seen.append(len(batch)) or forward(model, batch))
+    assert loop.evaluate(run.average, run.batches, fabric)["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+    assert seen == [4, 4, 4]
 
 
 def test_a_row_draws_the_same_noise_however_the_batch_is_cut():

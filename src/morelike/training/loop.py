@@ -164,7 +164,7 @@ class Run:
             The terms of the loss, what is watched, the gradient's norm, and ``largest_interruption``.
         """
         mine = batch.cut(self.fabric.world_size)[self.fabric.global_rank]
-        parts = mine.cut(devices.parts_of_batch(self.fabric.device, len(mine), batch.clean[0, 0].numel()))
+        parts = in_parts(mine, self.fabric)
         sums: dict[str, Tensor] = {}
         for number, part in enumerate(parts, 1):
             share = len(part) / len(mine)
@@ -236,12 +236,18 @@ def evaluate(model: GenerativeModel, batches: Batches, fabric: Fabric) -> dict[s
     sums: dict[str, Tensor] = {}
     count = 0
     for batch in batches.validation():
-        with fabric.autocast():
-            outcome = model(batch)
-        for key, value in (outcome.terms | checks.measured(batch, outcome, model)).items():
-            sums[key] = _joined(key, sums.get(key), value, len(batch))
-        count += len(batch)
+        for part in in_parts(batch, fabric):
+            with fabric.autocast():
+                outcome = model(part)
+            for key, value in (outcome.terms | checks.measured(part, outcome, model)).items():
+                sums[key] = _joined(key, sums.get(key), value, len(part))
+            count += len(part)
     return {key: (value if key.startswith("largest_") else value / count).item() for key, value in sums.items()}
+
+
+def in_parts(batch: Batch, fabric: Fabric) -> list[Batch]:
+    """Cut a batch of large images so that it goes through a network in little memory."""
+    return batch.cut(devices.parts_of_batch(fabric.device, len(batch), batch.clean[0, 0].numel()))
 
 
 @torch.no_grad()
