@@ -48,7 +48,7 @@ CHECKS = {
         early=True,
     ),
     "logvar_overflow": Check(
-        "the log-variance of the posterior is this large before it is bounded: its exponential overflows",
+        "the log-variance of the posterior is this large before it is bounded: its exponential is about to overflow",
         "lower models.vae.learning_rate, or raise models.vae.beta_warmup_images",
         early=True,
     ),
