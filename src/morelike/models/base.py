@@ -44,7 +44,7 @@ class Batch:
         seed: of every random draw.
         images_seen: how many images training has seen before this batch.
         first: the place of the first row in the whole batch.
-        draws: the random values of the whole batch, where this is a part of one.
+        draws: the random values of the whole batch, which all its parts share; they ask for them in one order.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Batch:
     ):
         self.clean, self.labels, self.stored, self.noisy = clean, labels, stored, noisy
         self.seed, self.images_seen, self.first = seed, images_seen, first
-        self._draws = draws or Draws(len(labels), seed, labels.device)
+        self.draws = draws or Draws(len(labels), seed, labels.device)
         self._drawn = 0
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class Batch:
 
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal float32 values, N×shape; those of a row do not depend on how the batch is cut."""
-        values = self._draws(self._drawn, shape)
+        values = self.draws(self._drawn, shape)
         self._drawn += 1
         return values[self.first : self.first + len(self)]
 
@@ -77,7 +77,7 @@ class Batch:
         tensors = (self.clean, self.labels, self.stored, self.noisy)
         made, first = [], self.first
         for of_part in zip(*(torch.tensor_split(tensor, parts) for tensor in tensors), strict=True):
-            made.append(Batch(*of_part, self.seed, self.images_seen, first, self._draws))
+            made.append(Batch(*of_part, self.seed, self.images_seen, first, self.draws))
             first += len(made[-1])
         return [part for part in made if len(part)]
 
