@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from morelike import compute
+from morelike.core import compute
 
 ROUNDS = 3
 
@@ -41,8 +41,8 @@ def _import_all() -> None:
     import cleanvision  # noqa: F401
     import great_expectations.expectations  # noqa: F401
 
-    import morelike.audit.custom_expectations
-    import morelike.audit.run  # noqa: F401
+    import morelike.validate.custom_expectations
+    import morelike.validate.run  # noqa: F401
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -70,8 +70,8 @@ def bare_decode(_raw: Path, files: list[str], _home: Path) -> None:
 
 def ours(raw: Path, _files: list[str], home: Path) -> None:
     """Run the whole audit: facts, duplicates, findings, split, Great Expectations, tables; nothing known before."""
-    from morelike import params
-    from morelike.audit import run
+    from morelike.core import params
+    from morelike.validate import run
 
     run.validate(raw, params.load(), run.Audit(home / "out", home / "state"))
 

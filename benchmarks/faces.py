@@ -26,7 +26,8 @@ def main() -> None:
     asked = arguments()
     if asked.memory:
         return print(json.dumps(peak_memory(asked.memory, asked.width, asked.steps)))
-    from morelike import corrupt, params
+    from morelike.core import params
+    from morelike.corrupt import corrupt
 
     settings = params.load(PARAMS)
     with tempfile.TemporaryDirectory() as home:
@@ -54,7 +55,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """Read the command line; ``--memory`` is for the processes that this script starts itself."""
-    from morelike import params
+    from morelike.core import params
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
@@ -68,9 +69,10 @@ def arguments() -> argparse.Namespace:
 
 def task(folder: Path, width: int, budget_images: int = 10**9):
     """Return the pipeline's task: its DAE on the two stores in ``folder``."""
-    from morelike import normalisation, params
-    from morelike.shards import ShardStore
-    from morelike.training.engine import Task
+    from morelike.core import params
+    from morelike.resize import normalisation
+    from morelike.storage.shards import ShardStore
+    from morelike.train.engine import Task
 
     settings = params.load(PARAMS)
     clean, noisy = ShardStore(folder / "clean"), ShardStore(folder / "noisy")
@@ -81,7 +83,7 @@ def task(folder: Path, width: int, budget_images: int = 10**9):
 
 def peak_memory(folder: Path, width: int, steps: int) -> tuple[float, float]:
     """Take some steps; return the peak memory of this process in GiB, and the images a second after the first step."""
-    from morelike import devices
+    from morelike.core import devices
 
     asked = task(folder, width)
     run = asked.run(devices.fabric(asked.common.precision, asked.common.batch_size))
@@ -102,7 +104,7 @@ def peak_gib() -> float:
 
 def train(folder: Path, width: int, budget_images: int) -> None:
     """Train to the end, evaluations, states and examples included, and print the figures."""
-    from morelike.training import engine
+    from morelike.train import engine
 
     start = time.perf_counter()
     measured = engine.train(task(folder, width, budget_images), *(folder / name for name in ("out", "live", "state")))
@@ -117,7 +119,7 @@ def write_faces(folder: Path, count: int) -> None:
     import numpy as np
     import pandas as pd
 
-    from morelike.shards import ShardWriter
+    from morelike.storage.shards import ShardWriter
 
     rng, writer, digests = np.random.default_rng(0), ShardWriter(folder, HEIGHT, WIDTH, 3), []
     for start in range(0, count, A_BATCH):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike import params
-from morelike.audit import expectations, likeness, run
-from morelike.audit.hashing import SMALL_SIDE_PX, in_hex
+from morelike.core import params
+from morelike.validate import expectations, likeness, run
+from morelike.validate.hashing import SMALL_SIDE_PX, in_hex
 
 PLANTED = 1_000  # pairs of near-duplicates, 4 bits apart
 

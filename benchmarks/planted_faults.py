@@ -21,9 +21,9 @@ from PIL import Image, ImageCms
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import images
 
-from morelike import params
-from morelike.audit import collection, run
-from morelike.sources import open_source
+from morelike.core import params
+from morelike.storage.sources import open_source
+from morelike.validate import collection, run
 
 PLANTED = 20
 PLANTED_NEAR = 100  # a share of 95% is not to be seen on 20

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from morelike import compute
+from morelike.core import compute
 
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 SIZES = {"32x32x1": (32, 1), "64x64x3": (64, 3), "128x128x3": (128, 3)}
@@ -58,7 +58,7 @@ def main() -> None:
     asked = arguments()
     if asked.work:
         return answer(asked.work, Case(**json.loads(asked.case)))
-    from morelike import params
+    from morelike.core import params
 
     settings = params.load(PARAMS)
     for name in asked.sizes:
@@ -177,7 +177,7 @@ def device():
 
 def vae(case: Case):
     """Return the project's VAE, of one class, with the settings of the pipeline."""
-    from morelike import params
+    from morelike.core import params
     from morelike.models.base import Form
     from morelike.models.vae import Model
 
@@ -189,7 +189,7 @@ def in_memory(case: Case):
     """Return the train images as float32 N×C×H×W in [0, 1]."""
     import torch
 
-    from morelike.shards import ShardStore
+    from morelike.storage.shards import ShardStore
 
     store = ShardStore(Path(case.home) / "clean")
     return torch.from_numpy(store.read(store.rows("train"))).permute(0, 3, 1, 2).contiguous().float() / 255
@@ -197,9 +197,9 @@ def in_memory(case: Case):
 
 def ours(case: Case) -> Work:
     """The pipeline's own run, step by step."""
-    from morelike import devices, params
-    from morelike.shards import ShardStore
-    from morelike.training.engine import Task
+    from morelike.core import devices, params
+    from morelike.storage.shards import ShardStore
+    from morelike.train.engine import Task
 
     settings = params.load(PARAMS)
     stores = [ShardStore(Path(case.home) / name) for name in ("clean", "noisy")]
@@ -251,7 +251,7 @@ def png(case: Case, workers: int) -> Work:
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
 
-    from morelike import params
+    from morelike.core import params
 
     ours = params.load(PARAMS).train.augment
     zoom, shift = (1 - ours.scale, 1 + ours.scale), (ours.translate, ours.translate)
@@ -361,7 +361,7 @@ ALWAYS = ("ours", "float32", "pythae", "peak, float32", "peak, bf16")
 
 def show(name: str, case: Case, best: dict[str, float], steps: int, rounds: int) -> None:
     """Print the table of a case and the ratios that are wanted."""
-    from morelike import devices
+    from morelike.core import devices
 
     parameters, work = size_of(case)
     peaks = {kind: 2 * SQUARE**3 * steps / best[f"peak, {kind}"] for kind in ("float32", "bf16")}
@@ -403,7 +403,7 @@ def write(home: Path, side: int, channels: int) -> None:
     import numpy as np
     import pandas as pd
 
-    from morelike.shards import ShardWriter
+    from morelike.storage.shards import ShardWriter
 
     wanted = sum(IMAGES.values())
     drawn = [cv2.resize(image, (side, side)) for image in images.unlike(images.sources(None), wanted)]

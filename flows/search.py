@@ -19,11 +19,12 @@ from dvc.exceptions import DvcException
 from flows import pipeline
 from flows.pipeline import Target
 from flows.tuning import loop, results, space, workers
+from flows.tuning.settings import Search
 from flows.tuning.study import Study
 from flows.tuning.workers import Project, SearchError, Worker
-from morelike import files, params
-from morelike.errors import MorelikeError
-from morelike.params import Search
+from morelike.core import files, settings
+from morelike.core.errors import MorelikeError
+from morelike.core.settings import Params
 
 PARAMS = Path("params.yaml")
 STATE = Path(".morelike/search")
@@ -38,26 +39,26 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
         MorelikeError: the search cannot begin, or no trial came to its end.
         FileNotFoundError: no stage writes the metric.
     """
-    given = params.load(PARAMS).search
-    target = pipeline.target(given.metric_file) if given else None
+    given = settings.read(PARAMS)
+    target = pipeline.target(given.section("search", Search).metric_file) if "search" in given.values else None
     text = PARAMS.read_text(encoding="utf-8")
-    chosen, drawn = space.check(text, target.params if target else [])
+    params, chosen, drawn = space.check(text, target.params if target else [])
     with _alone():
-        project = workers.project(Path(), os.path.normpath(chosen.data.raw), target)
+        project = workers.project(Path(), os.path.normpath(params.value("data.raw")), target)
         say(f"search: brings up to date what {target.stage} reads; its log is {STATE / 'prepare.log'}")
-        first, lock = _first_worker(project, chosen.search)
-        key = identity(params.read(text), chosen.search, target, lock, first.folder)
-        study = Study(STATE / key, chosen.search, drawn, chosen.seed)
+        first, lock = _first_worker(project, chosen)
+        key = identity(params.values, chosen, target, lock, first.folder)
+        study = Study(STATE / key, chosen, drawn, params.seed)
         left = study.total - len(study.finished())
         say(f"search: {study.total} trials of {target.stage}, {max(0, left)} to do, kept in {STATE / key}")
         copies = [first] + [
-            Worker(first.folder.with_name(str(number)), project, _variables(number, chosen.search), lock)
-            for number in range(1, min(chosen.search.workers, left))
+            Worker(first.folder.with_name(str(number)), project, _variables(number, chosen), lock)
+            for number in range(1, min(chosen.workers, left))
         ]
 
         def start(worker: Worker, number: int, values: dict[str, Any]) -> workers.Job:
-            params.parse(pipeline.replaced(params.read(text), values))  # each value is valid alone, by now
-            return worker.start(f"search-{key}-{number}", values, chosen.search, STATE / key / f"trial-{number}.log")
+            settings.check(Params(pipeline.replaced(params.values, values)), models=True)  # valid alone, by now
+            return worker.start(f"search-{key}-{number}", values, chosen, STATE / key / f"trial-{number}.log")
 
         with _bar(study, say) as (say_above, tick):
             loop.run(study, copies, start, say_above, tick)

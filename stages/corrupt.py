@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from morelike import corrupt, edge, files, params
+from morelike.core import cli, files, settings
+from morelike.corrupt import corrupt
+from morelike.corrupt.settings import Corrupt
 
 
 def main(resized: Path, out: Path, metrics: Path) -> None:
     """Write the noisy store and its metrics."""
-    settings = params.load()
-    files.write_json(metrics, corrupt.write_noisy(resized, out, settings.corrupt.recipes, settings.seed))
+    params = settings.read()
+    recipes = params.section("corrupt", Corrupt).recipes
+    files.write_json(metrics, corrupt.write_noisy(resized, out, recipes, params.seed))
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from morelike import demo, edge, params, progress
+from morelike.core import cli, progress, settings
+from morelike.demo_data import digits
+from morelike.demo_data.settings import DemoData
 
 
 def main(out: Path) -> None:
     """Write the digits to ``out``."""
-    settings = params.load()
-    count = demo.write(out, settings.demo_data, settings.seed)
+    params = settings.read()
+    count = digits.write(out, params.section("demo_data", DemoData), params.seed)
     progress.say(f"{count} digits of 10 classes, 5 of them rare")
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

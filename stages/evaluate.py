@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from morelike import edge, files, params
+from morelike.core import cli, files, settings
 from morelike.evaluate import evaluation
+from morelike.evaluate.settings import Evaluate
+from morelike.images.augment import Augment
 
 
 def main(augmented: Path, out: Path, metrics: Path) -> None:
     """Read the exported dataset; write the details to ``out`` and the flat figures to ``metrics``."""
-    settings = params.load()
-    figures = evaluation.evaluate(augmented, out, settings.evaluate, settings.train.augment, settings.seed)
-    files.write_json(metrics, figures)
+    params = settings.read()
+    judge, classical = params.section("evaluate", Evaluate), params.section("train.augment", Augment)
+    files.write_json(metrics, evaluation.evaluate(augmented, out, judge, classical, params.seed))
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from morelike import edge, params
-from morelike.report import data_docs, page
+from morelike.core import cli, settings
+from morelike.report import page
+from morelike.report.settings import Report
+from morelike.validate import data_docs
+from morelike.validate.settings import Validate
 
 
 def main(
@@ -19,11 +22,12 @@ def main(
     out: Path,
 ) -> None:
     """Write the page ``out`` and Great Expectations' pages ``docs`` from what the stages before wrote."""
-    settings = params.load()
-    data_docs.build(validated, settings.validate_.codes, docs)
-    inputs = page.Inputs(validated, resized, noisy, models, synthetic, augmented, evaluation, metrics)
-    page.write(inputs, settings, Path.cwd(), out)
+    params = settings.read()
+    data_docs.build(validated, params.section("validate", Validate).codes, docs)
+    trained = settings.trained_models(params)
+    inputs = page.Inputs(validated, resized, noisy, models, synthetic, augmented, evaluation, metrics, trained)
+    page.write(inputs, params.section("report", Report), params.values, Path.cwd(), out)
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

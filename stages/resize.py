@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
-from morelike import edge, params, progress, resize
+from morelike.core import cli, progress, settings
+from morelike.resize import resize
+from morelike.resize.settings import Resize
+from morelike.storage.settings import Data
 
 
 def main(raw: str, validated: Path, out: Path) -> None:
     """Write the resized store."""
-    settings = params.load()
-    form = resize.write_resized(raw, validated, out, settings.resize, settings.data.background_rgb)
+    params = settings.read()
+    background = params.section("data", Data).background_rgb
+    form = resize.write_resized(raw, validated, out, params.section("resize", Resize), background)
     progress.say(
         f"resize: {form['checks']['float_view']['images']} images of {form['width_px']}×{form['height_px']} px"
     )
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

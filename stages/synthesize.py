@@ -2,24 +2,25 @@
 
 from pathlib import Path
 
-from morelike import edge, files, params, progress, sampling
-from morelike.shards import ShardStore
+from morelike.core import cli, files, progress, settings
+from morelike.models import registry
+from morelike.storage.shards import ShardStore
+from morelike.synthesize import sampling
+from morelike.synthesize.settings import Synthesize
 
 
 def main(model: str, resized: Path, trained: Path, out: Path) -> None:
     """Make the images that ``synthesize`` in params.yaml asks of ``model``."""
-    chosen = params.load()
-    settings = getattr(chosen.synthesize, model).model_dump()
-    store = ShardStore(resized)
-    real = store.index["label"][store.index["split"] == "train"].value_counts()
-    counts = sampling.counts_per_class(real, chosen.synthesize.per_class, chosen.synthesize.at_least)
-    maker = sampling.Maker(
-        model, trained, store, settings, chosen.synthesize.batch_size, chosen.train.precision, chosen.seed
-    )
+    params = settings.read()
+    chosen = registry.synthesis_settings_of(model, params)
+    common = params.section("synthesize", Synthesize, besides=settings.model_names(params))
+    precision = params.value("train.precision")
+    maker = sampling.Maker(model, trained, ShardStore(resized), chosen, common.batch_size, precision, params.seed)
+    counts = sampling.counts_per_class(maker.store, common.per_class, common.at_least)
     with files.written_aside(out) as aside:
         made = sampling.synthesize(maker, counts, aside)
-    progress.say(f"{model}: {made['images']:,} images of {len(counts)} classes by {settings['method']}")
+    progress.say(f"{model}: {made['images']:,} images of {len(counts)} classes by {chosen.method}")
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

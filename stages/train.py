@@ -2,21 +2,27 @@
 
 from pathlib import Path
 
-from morelike import edge, files, params
-from morelike.shards import ShardStore
-from morelike.training.engine import Task, train
+from morelike.core import cli, files, settings
+from morelike.models import registry
+from morelike.storage.shards import ShardStore
+from morelike.train.images import ImageTraining, train
+from morelike.train.settings import Train
 
 
-def main(model: str, resized: Path, noisy: Path, out: Path, live: Path, metrics: Path) -> None:
+def main(
+    model: str, resized: Path, noisy: Path, out: Path, live: Path, metrics: Path, base: Path | None = None
+) -> None:
     """Train ``model`` on the images of ``resized``; its settings are ``train`` and ``models.MODEL``."""
-    chosen = params.load()
-    settings = getattr(chosen.models, model).model_dump()
+    params = settings.read()
+    chosen = registry.settings_of(model, params)
+    settings.check(params, models=True)
     std = files.read_json(resized / "normalisation.json")["std"]
-    task = Task(model, ShardStore(resized), ShardStore(noisy), std, chosen.train, settings, chosen.seed)
-    measured = train(task, out, live, edge.STATE)
+    common = params.section("train", Train)
+    task = ImageTraining(model, ShardStore(resized), ShardStore(noisy), std, common, chosen, params.seed, base)
+    measured = train(task, out, live, cli.STATE)
     if measured is not None:  # the first of several processes
         files.write_json(metrics, measured)
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    cli.run(main)

@@ -2,17 +2,24 @@
 
 from pathlib import Path
 
-from morelike import edge
-from morelike.audit import codes
+from morelike.core import cli
+from morelike.validate import codes
 
 
 def main(raw: str, out: Path, metrics: Path) -> None:
     """Audit ``raw`` into ``out``."""
-    from morelike import files, params  # not above: the workers load this module too, and need little to start fast
-    from morelike.audit import run
+    # Not above: the workers load this module too, and need little to start fast.
+    from morelike.core import files, settings
+    from morelike.storage.settings import Data
+    from morelike.validate import run
+    from morelike.validate.settings import Validate
 
-    files.write_json(metrics, run.validate(raw, params.load(), run.Audit(out, edge.STATE)))
+    params = settings.read()
+    background = params.section("data", Data).background_rgb
+    sides = params.value("resize.height_px"), params.value("resize.width_px")
+    audit = run.Audit(out, cli.STATE, params.seed, background, None if "auto" in sides else sides)
+    files.write_json(metrics, run.validate(raw, params.section("validate", Validate), audit))
 
 
 if __name__ == "__main__":
-    edge.run(main, explain=codes.explain)
+    cli.run(main, explain=codes.explain)

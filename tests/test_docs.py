@@ -75,7 +75,7 @@ def test_every_code_of_the_audit_has_a_row_with_its_rule_in_the_readme():
 
 
 def test_every_kind_of_noise_is_in_the_readme():
-    from morelike import params
+    from morelike.core import params
 
     kinds = re.findall(r'kind: Literal\["(\w+)"\]', Path(params.__file__).read_text(encoding="utf-8"))
     assert kinds

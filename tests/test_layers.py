@@ -58,7 +58,7 @@ def test_neither_library_nor_stages_know_what_runs_them(graph, package):
 
 
 def test_dvclive_is_known_to_the_loggers_alone(graph):
-    assert graph.find_modules_that_directly_import("dvclive") == {"morelike.training.loggers"}
+    assert graph.find_modules_that_directly_import("dvclive") == {"morelike.train.loggers"}
 
 
 def test_flows_know_stages_only_by_name_and_of_the_library_the_search_alone_its_settings_errors_files_and_seeds(graph):

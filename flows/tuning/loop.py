@@ -10,7 +10,7 @@ from optuna.trial import Trial
 from flows.tuning import results
 from flows.tuning.study import Study
 from flows.tuning.workers import MetricMissing, TrialInterrupted
-from morelike.errors import MorelikeError, ParamsError
+from morelike.core.errors import MorelikeError, ParamsError
 
 SECONDS_BETWEEN_LOOKS = 0.3
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows import pipeline
 from flows.tuning.study import FEWEST_FOR_IMPORTANCE, Study
-from morelike import files
+from morelike.core import files
 
 FOLDER = Path("reports/search")
 STATES = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "failed"}

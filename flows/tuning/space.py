@@ -9,9 +9,10 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from flows import pipeline
-from morelike import params
-from morelike.errors import ParamsError
-from morelike.params import Candidates
+from flows.tuning.settings import Candidates, Search
+from morelike.core import settings
+from morelike.core.errors import ParamsError
+from morelike.core.settings import Params
 
 PATH = "params.yaml"
 WITHIN = 0.37  # of a range without steps: a value that is neither end
@@ -20,19 +21,20 @@ MOST_CELLS = 100_000
 BUDGETS = ("budget_images", "train.evaluate_every_images")  # what two trials must share to be compared half-way
 
 
-def check(text: str, reached: list[str]) -> tuple[params.Params, dict[str, BaseDistribution]]:
-    """Return the settings of a params file, whose ``search`` must be one that can run, and what to draw from.
+def check(text: str, reached: list[str]) -> tuple[Params, Search, dict[str, BaseDistribution]]:
+    """Return the values of a params file, its ``search``, which must be one that can run, and what to draw from.
 
     ``reached`` names what a trial reads; a section stands for all that is in it.
 
     Raises:
         ParamsError: names the key, what was expected, and what was got.
     """
-    values = params.read(text, PATH)
-    chosen = params.parse(values, PATH)
-    search = chosen.search
-    if search is None:
-        raise ParamsError(PATH, "search", None, "a section that says what to search; README.md has one")
+    params = settings.parse(text, PATH)
+    settings.check(params, models=True)
+    values = params.values
+    if "search" not in values:
+        raise ParamsError(PATH, "search", None, "a section that says what to search; docs/tune.md has one")
+    search = params.section("search", Search)
     for key in search.space:
         _refuse_unknown(values, key, reached)
     drawn = {key: distribution(pipeline.value_of(values, key), one) for key, one in search.space.items()}
@@ -47,7 +49,7 @@ def check(text: str, reached: list[str]) -> tuple[params.Params, dict[str, BaseD
     cells = math.prod(len(values) for values in grid(drawn).values()) if search.method == "grid" else 0
     if cells > MOST_CELLS:
         raise ParamsError(PATH, "search.space", f"{cells:,}", f"a grid of at most {MOST_CELLS:,} cells")
-    return chosen, drawn
+    return params, search, drawn
 
 
 def distribution(now: Any, one: Candidates) -> BaseDistribution:
@@ -114,6 +116,6 @@ def _refuse_unknown(values: Any, key: str, reached: list[str]) -> None:
 
 def _refuse_candidate(values: Any, key: str, candidate: Any) -> None:
     try:
-        params.parse(pipeline.replaced(values, {key: candidate}), PATH)
+        settings.check(Params(pipeline.replaced(values, {key: candidate}), PATH), models=True)
     except ParamsError as error:
         raise ParamsError(PATH, f"search.space.{key}", candidate, error.expected) from error

@@ -14,8 +14,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from flows.tuning import space
-from morelike.params import Search
-from morelike.randomness import derived_seed, generator
+from flows.tuning.settings import Search
+from morelike.core.randomness import derived_seed, generator
 
 JOURNAL = "journal.log"
 SEEDS = 2**32  # NumPy's old generator, which Optuna draws from, takes no larger one

@@ -23,9 +23,9 @@ import yaml
 
 from flows import pipeline, stage_process
 from flows.pipeline import Target
-from morelike import files, params
-from morelike.errors import MorelikeError
-from morelike.params import Search
+from flows.tuning.settings import Search
+from morelike.core import files, settings
+from morelike.core.errors import MorelikeError
 
 UNTRACKED = ("*.py", "*.dvc", "dvc.yaml", "dvc.lock", "params.yaml")  # that a copy takes along; data may be large
 IDENTITY = {"name": "morelike search", "email": "search@localhost"}
@@ -228,7 +228,7 @@ class Job:
         except (KeyError, TypeError, ValueError) as error:
             wanted = f"expected a number of {self.search.metric_file}, whose keys are {', '.join(measured)}"
             raise MetricMissing(f"search.metric: {wanted}; got {self.search.metric_key}") from error
-        ran = params.read((self.worker.folder / "params.yaml").read_text(encoding="utf-8"))
+        ran = settings.parse((self.worker.folder / "params.yaml").read_text(encoding="utf-8")).values
         if self.values != {key: pipeline.value_of(ran, key) for key in self.values}:
             raise SearchError(f"{self.name}: expected DVC to run it with {self.values}, see {self.log}")
         self.worker.fetch(self.name)

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from morelike import compute, files, params, pixels
-from morelike.errors import StoreError
+from morelike.core import compute, files
 from morelike.evaluate import evaluation, exported
 from morelike.evaluate.classifier import Classifier
+from morelike.evaluate.settings import Evaluate
+from morelike.images import pixels
+from morelike.images.augment import Augment
+from morelike.storage.errors import StoreError
 
-SETTINGS = params.Evaluate(
-    seeds=3, steps=60, batch_size=32, learning_rate=0.01, width=8, confidence=0.95, bootstrap=500
-)
-AUGMENT = params.Augment(flip=False, rotate_deg=5, translate=0.05, scale=0.05, brightness=0.02, contrast=0.05)
+SETTINGS = Evaluate(seeds=3, steps=60, batch_size=32, learning_rate=0.01, width=8, confidence=0.95, bootstrap=500)
+AUGMENT = Augment(flip=False, rotate_deg=5, translate=0.05, scale=0.05, brightness=0.02, contrast=0.05)
 CLASSES = ("dash", "pole", "ring")
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from morelike import randomness, shards
+from morelike.core import randomness
 from morelike.evaluate import fidelity
+from morelike.storage import shards
 
 
 def make_store(folder, images: np.ndarray, synthetic: list[bool], labels: list[str], distances: list[float]):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from morelike.evaluate.ladder import ARMS
+from morelike.evaluate.settings import Evaluate
 from morelike.evaluate.verdict import Judged, rare_classes, summarise
-from morelike.params import Evaluate
 
 SETTINGS = Evaluate(seeds=3, steps=1, batch_size=1, learning_rate=1, width=8, confidence=0.95, bootstrap=500)
 

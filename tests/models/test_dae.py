@@ -1,14 +1,22 @@
 import pytest
 import torch
 
-from morelike.models import dae, edm
-from morelike.models.base import Batch, Form, create
+from morelike.models import dae, diffusion
+from morelike.models.base import Batch, ImageSpec, make
 
 SETTINGS = {"width": 8, "patch_px": "auto", "dropout": 0.0, "restore_share": 0.25}
-VARIATIONS = {"method": "variations", "strength_sigma": 1.0, "steps": 4, "walkback_rounds": 3}
+VARIATIONS = dae.SynthesisSettings(method="variations", strength_sigma=1.0, steps=4, walkback_rounds=3)
 
 
-def batch_of(form: Form, count: int = 4) -> Batch:
+def create(form: ImageSpec, **changes) -> dae.Model:
+    return dae.Model(form, dae.Settings(budget_images=64, learning_rate=1e-3, **SETTINGS | changes))
+
+
+def changed(**values) -> dae.SynthesisSettings:
+    return VARIATIONS.model_copy(update=values)
+
+
+def batch_of(form: ImageSpec, count: int = 4) -> Batch:
     images = torch.rand(count, form.channels, form.height, form.width)
     noisy = (images + 0.1 * torch.randn_like(images)).clamp(0, 1)
     labels = torch.arange(count) % max(1, len(form.labels))
@@ -26,7 +34,7 @@ def gaussian_denoiser(std: float):
 
 
 def test_the_noise_levels_are_those_of_the_edm_paper():
-    sigmas = edm.sigma_steps(80.0, 0.002, 18)
+    sigmas = diffusion.sigma_steps(80.0, 0.002, 18)
     i = torch.arange(18, dtype=torch.float64)
     paper = (80 ** (1 / 7) + i / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7
     torch.testing.assert_close(sigmas[:-1].double(), paper, rtol=1e-5, atol=1e-7)
@@ -35,7 +43,7 @@ def test_the_noise_levels_are_those_of_the_edm_paper():
 
 def test_sampling_with_the_exact_denoiser_of_a_gaussian_gives_that_gaussian():
     x = 80.0 * torch.randn(20_000, 1, 1, 1, generator=torch.Generator().manual_seed(0))
-    made = edm.heun(gaussian_denoiser(0.5), x, edm.sigma_steps(80.0, 0.002, 40))
+    made = diffusion.heun(gaussian_denoiser(0.5), x, diffusion.sigma_steps(80.0, 0.002, 40))
     assert made.std().item() == pytest.approx(0.5, rel=0.02)
 
 
@@ -45,7 +53,7 @@ def test_heun_is_of_second_order():
 
     def error(steps: int) -> float:
         sigmas = torch.linspace(2.0, 0.0, steps + 1, dtype=torch.float64)
-        return abs(edm.heun(gaussian_denoiser(0.5), x, sigmas).item() - exact)
+        return abs(diffusion.heun(gaussian_denoiser(0.5), x, sigmas).item() - exact)
 
     assert error(160) < error(80) / 3.3
     assert error(80) < error(40) / 3.3
@@ -53,8 +61,8 @@ def test_heun_is_of_second_order():
 
 def test_an_untrained_network_weighs_all_noise_levels_alike():
     """EDM's weighting makes the loss of a zero network 1 in expectation when σ_data is that of the data."""
-    form = Form(16, 16, 1, ("a",), sigma_data=0.5)
-    model = create("dae", form, SETTINGS | {"restore_share": 0.0})
+    form = ImageSpec(16, 16, 1, ("a",), sigma_data=0.5)
+    model = create(form, restore_share=0.0)
     data = (0.5 * torch.randn(512, 1, 16, 16, generator=torch.Generator().manual_seed(0)) + 1) / 2
     labels = torch.zeros(512, dtype=torch.long)
     loss = model(Batch(data, labels, data, data)).terms["loss"]
@@ -62,48 +70,64 @@ def test_an_untrained_network_weighs_all_noise_levels_alike():
 
 
 def test_no_noise_leaves_an_image_as_it_is():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("dae", form, SETTINGS).eval()
+    form = ImageSpec(16, 16, 1, ("a", "b"))
+    model = create(form).eval()
     torch.nn.init.normal_(model.network.out[-1].weight)
     x = torch.rand(2, 1, 16, 16) * 2 - 1
     torch.testing.assert_close(model.denoise(x, torch.full((2,), 1e-5), torch.tensor([0, 1])), x, atol=1e-3, rtol=0)
 
 
-def test_strength_zero_returns_the_source_and_the_maximum_forgets_it():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("dae", form, SETTINGS).eval()
+def test_strength_zero_returns_the_source():
+    model, source = create(ImageSpec(16, 16, 1, ("a", "b"))).eval(), torch.rand(2, 1, 16, 16)
+    made = make(model, source, torch.tensor([0, 1]), noise_of(0), changed(strength_sigma=0.0))
+    torch.testing.assert_close(made, source, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", ["variations", "walkback"])
+def test_the_settings_say_whether_another_source_would_have_given_another_image(method):
+    model = create(ImageSpec(16, 16, 1, ("a", "b"))).eval()
     labels, first, second = torch.tensor([0, 1]), torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
-    torch.testing.assert_close(model.make(labels, first, noise_of(0), VARIATIONS | {"strength_sigma": 0}), first)
-    most = VARIATIONS | {"strength_sigma": 80.0}
-    made = [model.make(labels, source, noise_of(0), most) for source in (first, second)]
-    torch.testing.assert_close(*made)
-    weak = [model.make(labels, source, noise_of(0), VARIATIONS) for source in (first, second)]
-    assert (weak[0] - weak[1]).abs().max() > 0.01
+    for sigma in (0.0, 1.0, 79.0, 80.0):
+        settings = changed(method=method, strength_sigma=sigma)
+        made = [make(model, source, labels, noise_of(0), settings) for source in (first, second)]
+        assert settings.varies_a_source == (not torch.equal(*made)), sigma
 
 
 def test_walkback_of_one_round_is_a_variation_and_of_more_is_not():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("dae", form, SETTINGS).eval()
+    model = create(ImageSpec(16, 16, 1, ("a", "b"))).eval()
     labels, sources = torch.tensor([0, 1]), torch.rand(2, 1, 16, 16)
-    once = VARIATIONS | {"method": "walkback", "walkback_rounds": 1}
-    variation = model.make(labels, sources, noise_of(0), VARIATIONS)
-    torch.testing.assert_close(model.make(labels, sources, noise_of(0), once), variation)
-    thrice = model.make(labels, sources, noise_of(0), once | {"walkback_rounds": 3})
+    variation = model.vary(sources, labels, noise_of(0), VARIATIONS)
+    once = model.vary(sources, labels, noise_of(0), changed(method="walkback", walkback_rounds=1))
+    torch.testing.assert_close(once, variation)
+    thrice = model.vary(sources, labels, noise_of(0), changed(method="walkback"))
     assert (thrice - variation).abs().max() > 0.01
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(28, 28, 1), (17, 23, 3), (64, 48, 3), (178, 218, 3)])
 def test_any_size_comes_out_as_it_went_in(height, width, channels):
-    form = Form(height, width, channels, ("a", "b"))
-    model = create("dae", form, SETTINGS).eval()
-    restored = model.restore(batch_of(form, 2))
-    assert restored.shape == (2, channels, height, width)
-    assert 0 <= restored.min() <= restored.max() <= 1
+    form = ImageSpec(height, width, channels, ("a", "b"))
+    model = create(form).eval()
+    batch = batch_of(form, 2)
+    assert model.restore(batch).shape == (2, channels, height, width)
+    assert model(batch).output.shape == (2, channels, height, width)
+
+
+def test_a_restoration_is_the_denoised_twin_cut_to_the_range_of_pixels():
+    model = create(ImageSpec(16, 16, 1, ("a", "b"))).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    batch = batch_of(model.spec, 8)
+    noisy = batch.noisy * 2 - 1
+    sigma = (noisy - (batch.stored * 2 - 1)).square().mean((1, 2, 3)).sqrt()
+    plain = (model.denoise(noisy, sigma, batch.labels, dae.TWIN) + 1) / 2
+    assert plain.min() < 0  # there is something to cut
+    assert plain.max() > 1
+    torch.testing.assert_close(model.restore(batch), plain.clamp(0, 1))
 
 
 def test_the_label_and_the_kind_of_noise_reach_the_output():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("dae", form, SETTINGS).eval()
+    form = ImageSpec(16, 16, 1, ("a", "b"))
+    model = create(form).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     x, sigma = torch.rand(1, 1, 16, 16), torch.ones(1)
@@ -114,4 +138,4 @@ def test_the_label_and_the_kind_of_noise_reach_the_output():
 
 @pytest.mark.parametrize(("side", "patch"), [(16, 1), (17, 2), (28, 2), (32, 2), (33, 4), (128, 4), (129, 8)])
 def test_the_stem_folds_large_images(side, patch):
-    assert dae.patch_px("auto", Form(side, 8, 1, ("a",))) == patch
+    assert dae.patch_px("auto", ImageSpec(side, 8, 1, ("a",))) == patch

@@ -5,12 +5,16 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from morelike.models import vae
-from morelike.models.base import Batch, Form, create
+from morelike.models.base import Batch, ImageSpec
 
 SETTINGS = {"width": 8, "latent_dims": 4, "beta": 1.0, "beta_warmup_images": 100.0, "logvar_bound": 3.0}
 
 
-def batch_of(form: Form, count: int = 4, images_seen: int = 0, seed: int = 0) -> Batch:
+def create(form: ImageSpec, **changes) -> vae.Model:
+    return vae.Model(form, vae.Settings(budget_images=64, learning_rate=1e-3, **SETTINGS | changes))
+
+
+def batch_of(form: ImageSpec, count: int = 4, images_seen: int = 0, seed: int = 0) -> Batch:
     images = torch.rand(count, form.channels, form.height, form.width, generator=torch.Generator().manual_seed(seed))
     labels = torch.arange(count) % max(1, len(form.labels))
     return Batch(images, labels, images, images, seed, images_seen)
@@ -40,16 +44,16 @@ def test_a_perfect_reconstruction_has_a_finite_loss():
 
 
 def test_log_variance_stays_within_its_bound_whatever_the_weights():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("vae", form, SETTINGS)
+    form = ImageSpec(16, 16, 1, ("a", "b"))
+    model = create(form)
     torch.nn.init.constant_(model.to_posterior.bias, 1e4)
-    logvar = model.encode(batch_of(form).clean, torch.zeros(4, dtype=torch.long))[1]
+    logvar = model.posterior(batch_of(form).images, torch.zeros(4, dtype=torch.long))[1]
     assert logvar.abs().max() <= SETTINGS["logvar_bound"]
 
 
 def test_beta_warms_up_with_the_images_seen_and_is_whole_when_evaluating():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("vae", form, SETTINGS)
+    form = ImageSpec(16, 16, 1, ("a", "b"))
+    model = create(form)
 
     def share_of_kl(seen: int) -> float:
         terms = model(batch_of(form, images_seen=seen)).terms
@@ -61,32 +65,31 @@ def test_beta_warms_up_with_the_images_seen_and_is_whole_when_evaluating():
 
 
 def test_latents_have_the_mean_and_spread_of_the_posterior():
-    form = Form(8, 8, 1, ("a",))
-    model = create("vae", form, SETTINGS)
+    form = ImageSpec(8, 8, 1, ("a",))
+    model = create(form)
     seen = []
     model.decode = lambda latents, labels: seen.append(latents) or torch.zeros(len(latents), 1, 8, 8)
     images = torch.rand(1, 1, 8, 8).expand(20_000, -1, -1, -1)
     labels = torch.zeros(20_000, dtype=torch.long)
     model(Batch(images, labels, images, images, 1))
-    mean, logvar = model.encode(images[:1], labels[:1])
+    mean, logvar = model.posterior(images[:1], labels[:1])
     torch.testing.assert_close(seen[0].mean(0), mean[0], atol=0.05, rtol=0)
     torch.testing.assert_close(seen[0].std(0), (logvar[0] / 2).exp(), atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (17, 23), (178, 218)])
 def test_any_size_comes_out_as_it_went_in_within_the_range_of_pixels(height, width):
-    form = Form(height, width, 3, ("a", "b"))
-    model = create("vae", form, SETTINGS).eval()
+    form = ImageSpec(height, width, 3, ("a", "b"))
+    model = create(form).eval()
     restored = model.restore(batch_of(form, 2))
-    made = model.make(
-        torch.tensor([0, 1]), None, lambda shape: torch.randn(2, *shape), {"method": "prior", "temperature": 1.0}
-    )
+    prior = vae.SynthesisSettings(method="prior", temperature=1.0)
+    made = model.generate(torch.tensor([0, 1]), lambda shape: torch.randn(2, *shape), prior)
     for images in (restored, made):
         assert images.shape == (2, 3, height, width)
         assert 0 <= images.min() <= images.max() <= 1
 
 
-def test_codes_of_a_class_are_sampled_from_the_gaussian_that_they_follow():
+def test_latents_of_a_class_are_sampled_from_the_gaussian_that_they_follow():
     chance = torch.Generator().manual_seed(0)
     labels = torch.arange(6000) % 2
     mix = torch.tensor([[1.0, 0.0], [0.8, 0.5]], dtype=torch.float64)
@@ -108,14 +111,19 @@ def test_a_class_of_one_image_can_still_be_sampled():
     assert factors[1].diag().min() > 0
 
 
-def test_new_images_follow_the_codes_that_were_fitted():
-    form = Form(16, 16, 1, ("a", "b"))
-    model = create("vae", form, SETTINGS).eval()
+def test_new_images_follow_the_latents_that_were_fitted():
+    form = ImageSpec(16, 16, 1, ("a", "b"))
+    model = create(form).eval()
     seen = []
     model.decode = lambda latents, labels: seen.append(latents) or torch.zeros(len(latents), 1, 16, 16)
     batch = batch_of(form, 64)
     model.finish([batch])
     labels = torch.zeros(4000, dtype=torch.long)
-    model.make(labels, None, lambda shape: torch.randn(4000, *shape), {"method": "aggregate", "temperature": 1.0})
-    codes = model.encode(batch.stored, batch.labels)[0][batch.labels == 0]
-    torch.testing.assert_close(seen[0].mean(0), codes.mean(0), atol=0.15, rtol=0)
+    aggregate = vae.SynthesisSettings(method="aggregate", temperature=1.0)
+    model.generate(labels, lambda shape: torch.randn(4000, *shape), aggregate)
+    latents = model.encode(batch.stored, batch.labels)[batch.labels == 0]
+    torch.testing.assert_close(seen[0].mean(0), latents.mean(0), atol=0.15, rtol=0)
+
+
+def test_the_decoder_is_never_surer_than_half_a_grey_level():
+    assert math.exp(vae.MIN_LOG_SIGMA) * 255 == pytest.approx(0.5)

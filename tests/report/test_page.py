@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morelike import files, params, pixels, shards
+from morelike.core import files, params
 from morelike.evaluate import verdict
 from morelike.evaluate.ladder import ARMS
+from morelike.images import pixels
 from morelike.report import page, pictures, provenance
+from morelike.storage import shards
 
 EVIL = "<script>document.title='taken'</script>"
 QUOTED = '"quo\'ted" & <b>bold</b>'

@@ -5,8 +5,7 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import Tensor
 
-from morelike.augment import border_colour
-from morelike.params import Augment
+from morelike.images.augment import Augment, border_colour
 
 
 def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> Tensor:

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from morelike import devices, pixels, randomness, shards
-from morelike.errors import TrainingError
+from morelike.core import devices, randomness
 from morelike.evaluate import classical
 from morelike.evaluate.ladder import ARMS, BalancedSampler, Run, training_rows
+from morelike.images import pixels
+from morelike.storage import shards
+from morelike.train.errors import TrainingError
 
 MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory is not to grow with the size of images
 LABEL_SMOOTHING = 0.1

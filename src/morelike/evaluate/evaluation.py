@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike import compute, files, params, randomness, shards
+from morelike.core import compute, files, randomness
+from morelike.core.progress import say, track
 from morelike.evaluate import exported, fidelity, verdict
 from morelike.evaluate.ladder import ARMS, Run
-from morelike.progress import say, track
+from morelike.evaluate.settings import Evaluate
+from morelike.images.augment import Augment
+from morelike.storage import shards
 
 MOST_PROCESSES = 4  # each holds a torch of its own, about 1 GB
 
 
-def evaluate(augmented: Path, out: Path, settings: params.Evaluate, augment: params.Augment, seed: int) -> dict:
+def evaluate(augmented: Path, out: Path, settings: Evaluate, augment: Augment, seed: int) -> dict:
     """Measure whether the synthetic images of ``augmented`` help a classifier, and write ``out`` whole.
 
     ``out`` gets ``summary.json`` and, where classifiers could be trained, ``predictions.parquet`` (arm, seed,
@@ -58,7 +61,7 @@ def not_measured(index: pd.DataFrame) -> str | None:
     return None
 
 
-def judge(store: shards.ShardStore, settings: params.Evaluate, augment: params.Augment, seed: int) -> verdict.Judged:
+def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: int) -> verdict.Judged:
     """Train every arm with every seed, one process each, and collect what they predict for the test split."""
     index = store.index
     classes = sorted(index["label"].unique())
@@ -111,7 +114,7 @@ def _train_and_predict(run: Run) -> np.ndarray:
     return train_and_predict(run)
 
 
-def _figures(store: shards.ShardStore, settings: params.Evaluate) -> dict:
+def _figures(store: shards.ShardStore, settings: Evaluate) -> dict:
     train = store.index.loc[store.rows("train")]
     return {
         "seeds": settings.seeds,

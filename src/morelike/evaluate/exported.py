@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike import compute, pixels, shards
-from morelike.errors import StoreError
-from morelike.progress import track
+from morelike.core import compute
+from morelike.core.progress import track
+from morelike.images import pixels
+from morelike.storage import shards
+from morelike.storage.errors import StoreError
 
 FILES_PER_TASK = 64
 COLUMNS = ["path", "split", "label", "synthetic", "nearest_distance"]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from morelike import pixels, shards
+from morelike.images import pixels
+from morelike.storage import shards
 
 QUERIES_PER_CLASS = 50
 QUANTILES = {"smallest": 0.0, "q05": 0.05, "median": 0.5, "q95": 0.95}

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike import randomness
-from morelike.params import Augment, Evaluate
+from morelike.core import randomness
+from morelike.evaluate.settings import Evaluate
+from morelike.images.augment import Augment
 
 
 @dataclass(frozen=True)

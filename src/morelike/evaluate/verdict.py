@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from morelike import params, randomness
+from morelike.core import randomness
 from morelike.evaluate.ladder import BASELINE, CANDIDATE
+from morelike.evaluate.settings import Evaluate
 from morelike.evaluate.statistics import Interval, bootstrap_recalls, interval, recalls, verdict
 
 RARE_SHARE = 0.5  # a class is rare with fewer real train images than this share of the largest class
@@ -39,7 +40,7 @@ def rare_classes(real_counts: np.ndarray) -> np.ndarray:
     return np.asarray(real_counts) < RARE_SHARE * np.max(real_counts)
 
 
-def summarise(judged: Judged, settings: params.Evaluate, seed: int) -> dict:
+def summarise(judged: Judged, settings: Evaluate, seed: int) -> dict:
     """Return the verdict, the sentence, and per arm and pair of arms every figure with its interval.
 
     Balanced accuracy is the mean recall over the classes that have test images, as scikit-learn's
@@ -85,7 +86,7 @@ def summarise(judged: Judged, settings: params.Evaluate, seed: int) -> dict:
     }
 
 
-def _sentence(arms: dict, difference: Interval, judged: Judged, settings: params.Evaluate) -> str:
+def _sentence(arms: dict, difference: Interval, judged: Judged, settings: Evaluate) -> str:
     before, after = (arms[arm]["balanced_accuracy"]["mean"] for arm in (BASELINE, CANDIDATE))
     return (
         f"{WORDS[verdict(difference)]}: with the {judged.synthetic_count:,} synthetic images added to the real ones, "

@@ -1,22 +1,38 @@
-"""What every model offers to the one training loop and to sampling."""
+"""What a model is to the trainer and to synthesis, and what it may be able to do: a protocol per ability."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from morelike.errors import ModelError
+from morelike.core.settings import Count, Section
 
 Noise = Callable[[tuple[int, ...]], Tensor]  # shape of one row -> float32 N×shape, standard normal
 
 
+class ModelSettings(Section):
+    """What the section of every model has: its budget."""
+
+    budget_images: Count = Field(description="images seen in training, at most")
+
+
+class SynthesisSettings(Section):
+    """How a model makes images: its section of ``synthesize``."""
+
+    method: str
+
+    @property
+    def varies_a_source(self) -> bool:
+        """Whether new images start from real ones; if not, the model is given none, and none is named as a source."""
+        return False
+
+
 @dataclass(frozen=True)
-class Form:
-    """The form of the data a model is built for.
+class ImageSpec:
+    """The images that a model is built for.
 
     Attributes:
         height, width, channels: of an image, pixels.
@@ -30,14 +46,19 @@ class Form:
     labels: tuple[str, ...]
     sigma_data: float = 0.5
 
+    @property
+    def classes(self) -> int:
+        """The number of label embeddings; one class needs no condition, but costs nothing."""
+        return max(1, len(self.labels))
+
 
 class Batch:
-    """One batch, or a part of one, on the model's device.
+    """One batch of images, or a part of one, on the model's device.
 
     No dataclass and no dict: Fabric would bring their tensors, the targets too, to the precision of the network.
 
     Attributes:
-        clean: float32 N×C×H×W in [0, 1]; what is to be learnt.
+        images: float32 N×C×H×W in [0, 1], augmented; what is to be learned.
         labels: int64 N.
         stored: the same images as stored, before classical augmentation.
         noisy: the noisy twins of ``stored``.
@@ -49,7 +70,7 @@ class Batch:
 
     def __init__(
         self,
-        clean: Tensor,
+        images: Tensor,
         labels: Tensor,
         stored: Tensor,
         noisy: Tensor,
@@ -58,7 +79,7 @@ class Batch:
         first: int = 0,
         draws: "Draws | None" = None,
     ):
-        self.clean, self.labels, self.stored, self.noisy = clean, labels, stored, noisy
+        self.images, self.labels, self.stored, self.noisy = images, labels, stored, noisy
         self.seed, self.images_seen, self.first = seed, images_seen, first
         self.draws = draws or Draws(len(labels), seed, labels.device)
         self._drawn = 0
@@ -73,8 +94,8 @@ class Batch:
         return values[self.first : self.first + len(self)]
 
     def cut(self, parts: int) -> list["Batch"]:
-        """Cut the batch into ``parts`` parts, even to one image."""
-        tensors = (self.clean, self.labels, self.stored, self.noisy)
+        """Cut the batch into ``parts`` parts, down to one image each."""
+        tensors = (self.images, self.labels, self.stored, self.noisy)
         made, first = [], self.first
         for of_part in zip(*(torch.tensor_split(tensor, parts) for tensor in tensors), strict=True):
             made.append(Batch(*of_part, self.seed, self.images_seen, first, self.draws))
@@ -87,12 +108,12 @@ class Draws:
 
     def __init__(self, rows: int, seed: int, device: torch.device):
         self.rows, self.device, self.values = rows, device, []
-        self._chance = torch.Generator(device).manual_seed(seed)
+        self._generator = torch.Generator(device).manual_seed(seed)
 
     def __call__(self, number: int, shape: tuple[int, ...]) -> Tensor:
         """Return the values that are asked for as the ``number``-th, from 0 on: rows×shape."""
         if number == len(self.values):
-            self.values.append(torch.randn((self.rows, *shape), generator=self._chance, device=self.device))
+            self.values.append(torch.randn((self.rows, *shape), generator=self._generator, device=self.device))
         return self.values[number]
 
 
@@ -101,73 +122,128 @@ class Outcome(NamedTuple):
 
     Attributes:
         terms: of the loss, each a mean over the batch; ``loss`` is what is minimised. Those named ``largest_...``
-            are the largest of the batch. Some are watched (``morelike/training/checks.py``) where a model has them:
-            ``largest_kl``, of a latent, nats; ``largest_logvar``; ``discriminator_accuracy``.
-        output: float32 N×C×H×W, what the model makes of ``clean``, on its scale.
+            are the largest of the batch. Some are watched (``morelike/train/checks.py``) where a model has them:
+            ``largest_kl``, of a latent dimension, nats; ``largest_logvar``; ``discriminator_accuracy``.
+        output: float32 N×C×H×W, what the model makes of ``images``, on their scale; None if it makes nothing of them.
     """
 
     terms: dict[str, Tensor]
-    output: Tensor
+    output: Tensor | None = None
 
 
-class GenerativeModel(nn.Module, ABC):
-    """A network that learns from batches, restores images, and makes new ones.
+class Player(NamedTuple):
+    """One named optimiser: what it moves, and how fast.
 
     Attributes:
-        restores: what :meth:`restore` starts from: the ``stored`` images or their ``noisy`` twins.
-        loss_scale: what the loss is divided by for its gradient, so that one ``grad_clip_norm`` fits all models.
-        target_range: the values of targets that the loss is defined for and the output activation can reach.
-        example_settings: a section of ``synthesize`` for the sample grids drawn while training.
+        name: given to ``forward`` as ``player`` where a model has several; names its loss and its saved state.
+        parameters: that it moves. Those of no player are frozen.
+        learning_rate: at its highest.
+        betas: of AdamW.
+        weight_decay: of AdamW.
     """
 
-    restores: Literal["stored", "noisy"]
+    name: str
+    parameters: list[nn.Parameter]
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
+
+
+class ImageModel(nn.Module):
+    """A network that learns from batches of images: what the trainer needs to know of it.
+
+    A model file, ``morelike/models/NAME.py``, has a ``Model`` of this kind with ``forward``, its ``Settings`` and, if
+    it makes images, its ``SynthesisSettings``. What else a model can do, it says by having the methods of a protocol
+    below.
+
+    Attributes:
+        spec: the images that it is built for.
+        settings: its section of ``models`` in ``params.yaml``.
+        loss_scale: what the loss is divided by for its gradient, so that one ``grad_clip_norm`` fits all models.
+        target_range: the values of targets that the loss is defined for and the output activation can reach.
+        best_by: the metric on val, lower is better, that picks the weights which are kept; None keeps the last.
+        needs_base: whether it learns from what another model makes of images, which it is then given, trained.
+    """
+
     loss_scale: float = 1.0
     target_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    example_settings: ClassVar[dict]
+    best_by: ClassVar[str | None] = "loss"
+    needs_base: ClassVar[bool] = False
 
-    def __init__(self, form: Form):
+    def __init__(self, spec: ImageSpec, settings: ModelSettings):
         super().__init__()
-        self.form = form
+        self.spec, self.settings = spec, settings
 
-    @abstractmethod
-    def forward(self, batch: Batch) -> Outcome:
-        """Return the terms of the loss, and what the model makes of the batch."""
+    def players(self) -> list[Player]:
+        """Return the optimisers, in the order in which they step; one for all parameters unless a model says more.
 
-    @abstractmethod
-    def restore(self, batch: Batch) -> Tensor:
-        """Return what the model makes of each image of the batch: float32 N×C×H×W in [0, 1]."""
+        A model of several gets ``forward(batch, player)``, once per player and step.
+        """
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return [Player("model", trained, self.settings.learning_rate)]
+
+    def evaluate(self, batch: Batch) -> Outcome:
+        """Return the terms that are measured on val and what the model makes of the batch; no terms: nothing is."""
+        return self(batch)
 
     def finish(self, batches: Iterable[Batch]) -> None:
         """Learn what only the final weights can tell, from the train split as it is stored. Nothing by default."""
 
-    def codes(self, batch: Batch) -> Tensor | None:
-        """Return the latent code of each stored image, N×L; None for a model without a latent space."""
-        return None
 
-    @abstractmethod
-    def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:
+@runtime_checkable
+class Encodes(Protocol):
+    """Has a latent space."""
+
+    def encode(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the latent of each image, N×L, of float32 N×C×H×W in [0, 1] and int64 N."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Makes an image of a latent."""
+
+    def decode(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """Return float32 N×C×H×W in [0, 1], of N×L and int64 N."""
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """Gives back the image that it is shown, or of which it is shown a noisy twin."""
+
+    restores: ClassVar[Literal["stored", "noisy"]]
+
+    def restore(self, batch: Batch) -> Tensor:
+        """Return what the model makes of the ``stored`` or the ``noisy`` images: float32 N×C×H×W in [0, 1]."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Makes images from noise alone."""
+
+    example_settings: ClassVar[SynthesisSettings]
+
+    def generate(self, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
         """Return new images, float32 N×C×H×W in [0, 1].
 
         Args:
             labels: int64 N.
-            sources: float32 N×C×H×W in [0, 1]; a real train image of that label for each, for methods that vary one.
             noise: gives each row its own standard normal values.
-            settings: the model's section of ``synthesize`` in ``params.yaml``.
+            settings: the model's section of ``synthesize``.
         """
 
-    def classes(self) -> int:
-        """Return the number of label embeddings; one class needs no condition, but costs nothing."""
-        return max(1, len(self.form.labels))
+
+@runtime_checkable
+class Varies(Protocol):
+    """Makes images from real ones."""
+
+    example_settings: ClassVar[SynthesisSettings]
+
+    def vary(self, sources: Tensor, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
+        """Return a new image for each source, float32 N×C×H×W in [0, 1]; ``sources`` are real ones of these labels."""
 
 
-def create(name: str, form: Form, settings: dict) -> GenerativeModel:
-    """Build the model of ``morelike/models/NAME.py`` with random weights.
-
-    Raises:
-        ModelError: if there is no such model.
-    """
-    try:
-        module = import_module(f"morelike.models.{name}")
-    except ModuleNotFoundError as error:
-        raise ModelError(f"no model named {name!r}: expected a file src/morelike/models/{name}.py") from error
-    return module.Model(form, settings)
+def make(model: ImageModel, sources: Tensor, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
+    """Return new images, float32 N×C×H×W in [0, 1]: varied from ``sources`` if the settings say so, else generated."""
+    if settings.varies_a_source:
+        return model.vary(sources, labels, noise, settings)
+    return model.generate(labels, noise, settings)

@@ -1,4 +1,4 @@
-"""A denoising autoencoder over a range of noise levels: it restores images, and makes new ones.
+"""A diffusion model (EDM), which is a denoising autoencoder over a range of noise levels: it restores and makes images.
 
 Vincent et al. 2008 (a network that maps corrupted images to clean ones learns the data), Karras et al. 2022 (EDM:
 preconditioning and weighting, table 1 and eq. 7-8). The network is a residual U-Net conditioned on the label and
@@ -6,14 +6,17 @@ the noise level. A share of each batch are the pipeline's noisy twins, marked as
 learns to restore noise of any kind without touching what it knows of Gaussian noise, which sampling relies on.
 """
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
-from morelike.models.base import Batch, Form, GenerativeModel, Noise, Outcome
-from morelike.models.edm import heun, sigma_steps
+from morelike.core.settings import ChannelWidth, Count, Positive
+from morelike.models.base import Batch, ImageModel, ImageSpec, ModelSettings, Noise, Outcome
+from morelike.models.base import SynthesisSettings as BaseSynthesisSettings
+from morelike.models.diffusion import heun, sigma_steps
 from morelike.models.layers import (
     ResidualBlock,
     SelfAttention,
@@ -31,23 +34,54 @@ THINNEST = 16  # channels at full resolution, if the network has as many anywher
 GAUSSIAN, TWIN = 0, 1
 
 
-class Model(GenerativeModel):
+class Settings(ModelSettings):
+    """The denoiser's section of ``models``."""
+
+    learning_rate: Positive = Field(description="at its highest")
+    width: ChannelWidth = Field(description="channels of the first level on the folded image")
+    patch_px: Literal["auto", 1, 2, 4, 8] = Field(
+        description="pixels per side folded into channels first; auto: 1 up to 16 pixels, 2 to 32, 4 to 128, 8 above"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="share of activations")
+    restore_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="share of each batch that learns to restore the noisy twins"
+    )
+
+
+class SynthesisSettings(BaseSynthesisSettings):
+    """How the denoiser makes images."""
+
+    method: Literal["variations", "walkback"] = Field(
+        description="`variations` of real train images, or `walkback`, a chain of them"
+    )
+    strength_sigma: Annotated[float, Field(ge=0, le=SIGMA_MAX)] = Field(
+        description="noise level that an image is taken to, pixels in [-1, 1]; 0 returns the image, 80 is pure noise"
+    )
+    steps: Annotated[int, Field(ge=2)] = Field(description="steps of Heun's method")
+    walkback_rounds: Count = Field(description="rounds of noise and denoising of `walkback`")
+
+    @property
+    def varies_a_source(self) -> bool:
+        """True below the highest noise level, at which nothing of the source would be left."""
+        return self.strength_sigma < SIGMA_MAX
+
+
+class Model(ImageModel):
     """D(x; σ, y) = c_skip(σ) x + c_out(σ) F(c_in(σ) x; c_noise(σ), y) (EDM, eq. 7)."""
 
-    restores = "noisy"
-    example_settings: ClassVar[dict] = {"method": "variations", "strength_sigma": 1.0, "steps": 12}
+    restores: ClassVar[Literal["stored", "noisy"]] = "noisy"
+    example_settings: ClassVar = SynthesisSettings(method="variations", strength_sigma=1.0, steps=12, walkback_rounds=1)
 
-    def __init__(self, form: Form, settings: dict):
-        super().__init__(form)
-        self.settings = settings
-        dims = 4 * settings["width"]
-        self.patch = patch_px(settings["patch_px"], form)
-        self.embed = nn.Embedding(self.classes(), dims)
+    def __init__(self, spec: ImageSpec, settings: Settings):
+        super().__init__(spec, settings)
+        dims = 4 * settings.width
+        self.patch = patch_px(settings.patch_px, spec)
+        self.embed = nn.Embedding(spec.classes, dims)
         self.kind = nn.Embedding(2, dims)
         self.time = nn.Sequential(nn.Linear(dims, dims), nn.SiLU(), nn.Linear(dims, dims))
-        grid = -(-max(form.height, form.width) // self.patch)
-        inner = UNet(settings["width"], grid, dims, settings["dropout"])
-        self.network = FineLevel(form.channels, settings["width"], self.patch, dims, inner)
+        grid = -(-max(spec.height, spec.width) // self.patch)
+        inner = UNet(settings.width, grid, dims, settings.dropout)
+        self.network = FineLevel(spec.channels, settings.width, self.patch, dims, inner)
 
     def denoise(self, noisy: Tensor, sigma: Tensor, labels: Tensor, kind: int | Tensor = GAUSSIAN) -> Tensor:
         """Return D(x; σ, y), the expectation of the clean image.
@@ -59,36 +93,36 @@ class Model(GenerativeModel):
             kind: ``GAUSSIAN``, or ``TWIN`` for noise of any kind with root mean square σ.
         """
         s = sigma.view(-1, 1, 1, 1)
-        data = self.form.sigma_data
+        data = self.spec.sigma_data
         total = (s.square() + data**2).sqrt()
         kinds = torch.as_tensor(kind, device=labels.device).expand(len(labels))
         features = fourier_features(sigma.log() / 4, self.embed.embedding_dim)
         condition = F.silu(self.time(features) + self.embed(labels) + self.kind(kinds))
         x = pad_to_multiple(noisy / total, self.patch * self.network.inner.multiple)
-        h = crop(self.network(x, condition).float(), self.form.height, self.form.width)
+        h = crop(self.network(x, condition).float(), self.spec.height, self.spec.width)
         return (data / total).square() * noisy + s * data / total * h
 
     def forward(self, batch: Batch) -> Outcome:
         """Return EDM's weighted loss (eq. 8), mean over batch and pixels; about 1 for an untrained network."""
         twin = self._are_twins(batch)
         of_twin = twin.view(-1, 1, 1, 1)
-        clean = torch.where(of_twin, batch.stored, batch.clean) * 2 - 1
+        clean = torch.where(of_twin, batch.stored, batch.images) * 2 - 1
         sigma = (P_MEAN + P_STD * batch.normal()).exp()
         noisy = clean + sigma.view(-1, 1, 1, 1) * batch.normal(*clean.shape[1:])
         noisy = torch.where(of_twin, batch.noisy * 2 - 1, noisy)
         sigma = torch.where(twin, root_mean_square(noisy - clean), sigma)
         denoised = self.denoise(noisy, sigma, batch.labels, twin.long() * TWIN)
         error = (denoised - clean).square().mean((1, 2, 3))
-        data = self.form.sigma_data
+        data = self.spec.sigma_data
         weighted = error * (sigma.square() + data**2) / (sigma * data).square()
-        kinds = {"denoising": ~twin} | ({"restoration": twin} if self.settings["restore_share"] else {})
+        kinds = {"denoising": ~twin} | ({"restoration": twin} if self.settings.restore_share else {})
         terms = {name: (weighted * rows).sum() / rows.sum().clamp_min(1) for name, rows in kinds.items()}
         return Outcome({"loss": weighted.mean()} | terms, (denoised + 1) / 2)
 
     def _are_twins(self, batch: Batch) -> Tensor:
         """Return which rows start from their noisy twins: the given share, spread evenly over the whole batch."""
         places = torch.arange(batch.first, batch.first + len(batch), device=batch.labels.device)
-        share = self.settings["restore_share"]
+        share = self.settings.restore_share
         return ((places + 1) * share).floor() > (places * share).floor()
 
     def restore(self, batch: Batch) -> Tensor:
@@ -97,24 +131,29 @@ class Model(GenerativeModel):
         sigma = root_mean_square(noisy - (batch.stored * 2 - 1))
         return ((self.denoise(noisy, sigma, batch.labels, TWIN) + 1) / 2).clamp(0, 1)
 
-    def make(self, labels: Tensor, sources: Tensor, noise: Noise, settings: dict) -> Tensor:
-        """Return variations of real images, or the ends of a walk-back chain that starts at them.
+    def vary(self, sources: Tensor, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
+        """Return variations of real images, or the ends of walk-back chains that start at them.
 
-        A variation is the source with noise of level σ = ``strength_sigma`` added, denoised along EDM's ODE: at
-        0 it is the source itself, at ``SIGMA_MAX`` the source is left out and the start is pure noise. A walk-back
-        chain (Bengio et al. 2013, generalized denoising autoencoders) repeats that from its own outcome.
+        A variation is the source with noise of level σ = ``strength_sigma`` added, denoised along EDM's ODE; at 0 it
+        is the source itself. A walk-back chain (Bengio et al. 2013, generalized denoising autoencoders) repeats that
+        from its own outcome.
         """
-        sigma = settings["strength_sigma"]
-        if sigma == 0:
+        if settings.strength_sigma == 0:
             return sources
-        rounds = settings["walkback_rounds"] if settings["method"] == "walkback" else 1
-        sigmas = sigma_steps(sigma, min(SIGMA_MIN, sigma / 2), settings["steps"])
         x = sources * 2 - 1
-        for _ in range(rounds):
-            start = x if sigma < SIGMA_MAX else torch.zeros_like(x)
-            noisy = start + sigma * noise(tuple(x.shape[1:]))
-            x = heun(lambda image, level: self.denoise(image, level, labels), noisy, sigmas).clamp(-1, 1)
+        for _ in range(settings.walkback_rounds if settings.method == "walkback" else 1):
+            x = self._denoised(x + settings.strength_sigma * noise(tuple(x.shape[1:])), labels, settings)
         return (x + 1) / 2
+
+    def generate(self, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
+        """Return images denoised from pure noise of level ``strength_sigma``."""
+        shape = (self.spec.channels, self.spec.height, self.spec.width)
+        return (self._denoised(settings.strength_sigma * noise(shape), labels, settings) + 1) / 2
+
+    def _denoised(self, noisy: Tensor, labels: Tensor, settings: SynthesisSettings) -> Tensor:
+        sigma = settings.strength_sigma
+        sigmas = sigma_steps(sigma, min(SIGMA_MIN, sigma / 2), settings.steps)
+        return heun(lambda image, level: self.denoise(image, level, labels), noisy, sigmas).clamp(-1, 1)
 
 
 class FineLevel(nn.Module):
@@ -194,14 +233,14 @@ class UNet(nn.Module):
         return x
 
 
-def patch_px(setting: int | str, form: Form) -> int:
+def patch_px(setting: int | str, spec: ImageSpec) -> int:
     """Return the side of the patches that the stem folds into channels.
 
     ``auto``: 1 for images of up to 16 pixels, 2 to 32, 4 to 128, 8 above.
     """
     if setting != "auto":
         return int(setting)
-    side = max(form.height, form.width)
+    side = max(spec.height, spec.width)
     return next((patch for largest, patch in ((16, 1), (32, 2), (128, 4)) if side <= largest), 8)
 
 

@@ -8,8 +8,10 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from morelike import files, params
+from morelike.core import files
+from morelike.core.settings import flattened
 from morelike.report import figures, pictures, provenance
+from morelike.report.settings import Report
 
 TEMPLATE = "page.html.j2"
 MOST_ROWS = 200  # of a table of files
@@ -28,11 +30,15 @@ class Inputs:
     augmented: Path
     evaluation: Path
     metrics: Path
+    trained: tuple[str, ...]  # the models that `train.models` names; others may have left folders behind
 
 
-def write(inputs: Inputs, settings: params.Params, root: Path, out: Path) -> None:
-    """Write the page to ``out``, whole; ``root`` is the folder whose commit and ``dvc.lock`` it names."""
-    files.write_text(out, render(gathered(inputs, settings, root)))
+def write(inputs: Inputs, settings: Report, parameters: dict, root: Path, out: Path) -> None:
+    """Write the page to ``out``, whole.
+
+    ``parameters`` are those of ``params.yaml``; ``root`` is the folder whose commit and ``dvc.lock`` the page names.
+    """
+    files.write_text(out, render(gathered(inputs, settings, parameters, root)))
 
 
 def render(context: dict[str, Any]) -> str:
@@ -48,16 +54,14 @@ def render(context: dict[str, Any]) -> str:
     return environment.get_template(TEMPLATE).render(context)
 
 
-def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, Any]:
+def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> dict[str, Any]:
     """Return all that the template shows; None or empty where a piece is missing."""
     summary = _json(inputs.evaluation / "summary.json")
     manifest = _table(inputs.augmented / "manifest.parquet", ["split", "label", "synthetic"])
     quarantine = _table(inputs.validated / "quarantine.parquet")
     filtered = _table(inputs.augmented / "filtered.parquet")
     normalisation = _json(inputs.resized / "normalisation.json")
-    strips = pictures.class_strips(
-        inputs.resized, inputs.noisy, inputs.models, inputs.synthetic, settings.report.examples
-    )
+    strips = pictures.class_strips(inputs.resized, inputs.noisy, inputs.models, inputs.synthetic, settings.examples)
     counts = _counts(manifest)
     return {
         "plotly": Markup(figures.script()),
@@ -67,10 +71,10 @@ def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, A
         "strips": strips,
         "small": bool(normalisation) and max(normalisation["width_px"], normalisation["height_px"]) <= SMALL_PX,
         "classes_not_shown": max(len(counts) - len(strips), 0) if strips else 0,
-        "grids": pictures.grids(inputs.models),
-        "watched": _of_models(inputs.models, "checks.json"),
-        "curves": _learning_curves(inputs.models),
-        "restorations": _restorations(inputs.models),
+        "grids": pictures.grids(inputs.models, inputs.trained),
+        "watched": _of_models(inputs, "checks.json"),
+        "curves": _learning_curves(inputs),
+        "restorations": _restorations(inputs),
         "counts": counts,
         "count_chart": Markup(figures.counts(_train_counts(manifest))) if manifest is not None else None,
         "audit": _json(inputs.validated / "summary.json"),
@@ -79,10 +83,10 @@ def gathered(inputs: Inputs, settings: params.Params, root: Path) -> dict[str, A
         "quarantined_total": 0 if quarantine is None else len(quarantine),
         "expectations": _json(inputs.validated / "expectations.json"),
         "normalisation": normalisation,
-        "checks": provenance.flattened(normalisation["checks"]) if normalisation else [],
+        "checks": flattened(normalisation["checks"]).items() if normalisation else [],
         "filtered": _filter_counts(filtered),
-        "metrics": {path.stem: provenance.flattened(files.read_json(path)) for path in _jsons(inputs.metrics)},
-        "parameters": provenance.flattened(settings.model_dump(by_alias=True)),
+        "metrics": {path.stem: flattened(files.read_json(path)).items() for path in _metrics(inputs)},
+        "parameters": flattened(parameters).items(),
         "commit": provenance.commit(root),
         "hashes": provenance.data_hashes(root / "dvc.lock"),
         "versions": provenance.versions(),
@@ -111,19 +115,21 @@ def _verdict_charts(summary: dict | None) -> dict[str, Markup]:
     return {name: Markup(maker(summary)) for name, maker in makers.items()}
 
 
-def _learning_curves(models: Path) -> dict[str, Markup]:
-    histories = {path.parent.name: pd.read_csv(path) for path in sorted(models.glob("[!.]*/history.csv"))}
+def _learning_curves(inputs: Inputs) -> dict[str, Markup]:
+    paths = {model: inputs.models / model / "history.csv" for model in sorted(inputs.trained)}
+    histories = {model: pd.read_csv(path) for model, path in paths.items() if path.is_file()}
     return {model: Markup(figures.learning_curves(model, history)) for model, history in histories.items()}
 
 
-def _restorations(models: Path) -> dict[str, dict]:
+def _restorations(inputs: Inputs) -> dict[str, dict]:
     """Return restoration.json of the models that restore noisy images."""
-    tables = _of_models(models, "restoration.json")
+    tables = _of_models(inputs, "restoration.json")
     return {model: table for model, table in tables.items() if all("psnr_before_db" in of for of in table.values())}
 
 
-def _of_models(models: Path, name: str) -> dict[str, Any]:
-    return {path.parent.name: files.read_json(path) for path in sorted(models.glob(f"[!.]*/{name}"))}
+def _of_models(inputs: Inputs, name: str) -> dict[str, Any]:
+    paths = {model: inputs.models / model / name for model in sorted(inputs.trained)}
+    return {model: files.read_json(path) for model, path in paths.items() if path.is_file()}
 
 
 def _counts(manifest: pd.DataFrame | None) -> list[dict[str, Any]]:
@@ -164,8 +170,10 @@ def _json(path: Path) -> Any:
     return files.read_json(path) if path.is_file() else None
 
 
-def _jsons(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json"))
+def _metrics(inputs: Inputs) -> list[Path]:
+    """Return the files of metrics, without those of models that are not trained any more."""
+    paths = sorted(inputs.metrics.glob("*.json"))
+    return [path for path in paths if not path.stem.startswith("train-") or path.stem[6:] in inputs.trained]
 
 
 def _table(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from morelike import pixels, shards
+from morelike.images import pixels
+from morelike.storage import shards
 
 GAP_PX, GAP_GREY = 1, 128
 MOST_CLASSES = 40
-RESTORED = {"dae": "denoised", "vae": "reconstructed"}
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,30 @@ class Strip:
     height_px: int
 
 
-def class_strips(resized: Path, noisy: Path, models: Path, synthetic: Path, examples: int) -> dict[str, list[Strip]]:
+@dataclass(frozen=True)
+class Folders:
+    """Where the images lie, and the names of the models whose folders count."""
+
+    resized: Path
+    noisy: Path
+    models: Path
+    synthetic: Path
+    trained: tuple[str, ...]
+
+
+def class_strips(folders: Folders, examples: int) -> dict[str, list[Strip]]:
     """Return the strips of each class, ``examples`` images wide, for at most :data:`MOST_CLASSES` classes.
 
     Restorations stand under the val images they were made from; under each synthetic image stands the real
     train image nearest to it. What is not there is left out.
     """
-    real = _store(resized)
+    real = _store(folders.resized)
     if real is None:
         return {}
-    restored = {name: store for name in RESTORED if (store := _store(models / name / "examples"))}
-    made = {folder.name: store for folder in _folders(synthetic) if (store := _store(folder))}
-    twins = _store(noisy)
+    names = sorted(folders.trained)
+    restored = {name: store for name in names if (store := _store(folders.models / name / "examples"))}
+    made = {name: store for name in names if (store := _store(folders.synthetic / name))}
+    twins = _store(folders.noisy)
     labels = sorted(real.index["label"].unique())[:MOST_CLASSES]
     return {
         label: _restored_strips(label, real, twins, restored, examples) + _made_strips(label, real, made, examples)
@@ -62,10 +74,10 @@ def data_address(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def grids(models: Path) -> dict[str, list[tuple[str, str]]]:
+def grids(models: Path, trained: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
     """Return the first, the middle and the last grid of each kind of each model: (title, ``data:`` address)."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(models.glob("[!.]*/grids/*.png")):
+    for path in [path for model in sorted(trained) for path in sorted((models / model / "grids").glob("*.png"))]:
         found.setdefault(f"{path.parts[-3]}: {path.stem.rpartition('-')[0]}", []).append(path)
     return {
         title: [
@@ -78,7 +90,7 @@ def grids(models: Path) -> dict[str, list[tuple[str, str]]]:
 
 def _restored_strips(label: str, real, twins, restored: dict, examples: int) -> list[Strip]:
     rows_of = {name: _example_rows(store, label) for name, store in restored.items()}
-    shown = rows_of.get("dae") or rows_of.get("vae") or dict.fromkeys(real.rows("train", label))
+    shown = next((rows for rows in rows_of.values() if rows), dict.fromkeys(real.rows("train", label)))
     rows = list(shown)[:examples]
     if not rows:
         return []
@@ -87,7 +99,8 @@ def _restored_strips(label: str, real, twins, restored: dict, examples: int) -> 
         strips.append(strip("noisy", twins.read(rows)))
     for name, places in rows_of.items():
         if all(row in places for row in rows):
-            strips.append(strip(f"{RESTORED[name]} ({name})", restored[name].read([places[row] for row in rows])))
+            what = "denoised" if "psnr_before_db" in restored[name].index else "reconstructed"
+            strips.append(strip(f"{what} ({name})", restored[name].read([places[row] for row in rows])))
     return strips
 
 
@@ -112,7 +125,3 @@ def _example_rows(store: shards.ShardStore, label: str) -> dict[int, int]:
 
 def _store(folder: Path) -> shards.ShardStore | None:
     return shards.ShardStore(folder) if (folder / "store.json").is_file() else None
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("[!.]*") if path.is_dir()) if folder.is_dir() else []

@@ -50,19 +50,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def flattened(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Return nested mappings as (dotted key, value) in order.
-
-    >>> flattened({"a": {"b": 1}, "c": [2]})
-    [('a.b', 1), ('c', [2])]
-    """
-    rows = []
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        rows += flattened(value, f"{name}.") if isinstance(value, dict) and value else [(name, value)]
-    return rows
-
-
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)

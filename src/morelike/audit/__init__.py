@@ -1,1 +1,0 @@
-"""The audit of the raw images: every file looked at once, split, and checked against limits."""

@@ -1,0 +1,1 @@
+"""What all rooms share: errors, settings, files, randomness, progress, processes, devices, the command line."""

@@ -1,0 +1,21 @@
+"""The noise that images get: the section ``corrupt``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from morelike.core.settings import Section
+from morelike.images.noise import NoiseStep
+
+Recipes = Annotated[dict[str, Annotated[list[NoiseStep], Field(min_length=1)]], Field(min_length=1)]
+
+
+class Corrupt(Section):
+    """Named recipes of noise, each a list of steps."""
+
+    recipes: Recipes = Field(
+        description="named lists of noise steps, applied in order; each image gets one recipe, drawn at random"
+    )
+
+
+SECTIONS = {"corrupt": Corrupt}

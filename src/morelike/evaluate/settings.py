@@ -1,0 +1,22 @@
+"""The classifiers that judge the new images: the section ``evaluate``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from morelike.core.settings import ChannelWidth, Count, Positive, Section
+
+
+class Evaluate(Section):
+    """The classifiers that judge the new images."""
+
+    seeds: Annotated[int, Field(ge=3)] = Field(description="trainings of each classifier")
+    steps: Count = Field(description="steps of each classifier, whatever its training set")
+    batch_size: Count = Field(description="images")
+    learning_rate: Positive = Field(description="at its highest")
+    width: ChannelWidth = Field(description="channels of the classifier at its first level")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(description="of the intervals")
+    bootstrap: Annotated[int, Field(ge=100)] = Field(description="resamples")
+
+
+SECTIONS = {"evaluate": Evaluate}

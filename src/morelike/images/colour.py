@@ -1,0 +1,126 @@
+"""From a loaded Pillow image of any mode to uint8 grey or RGB, with the scale and the profile that were converted."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from morelike.images.errors import ImageError
+
+Colour = tuple[int, int, int]
+WHITE: Colour = (255, 255, 255)
+ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
+GREY_MODES = ("1", "L", "LA", "La")
+SIXTEEN_BIT_FORMATS = ("PPM", "PNG")  # what Pillow reads from them as 32-bit integers was scaled to 16 bits
+PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
+COLOURED = 2.0 / 255  # colourfulness of an image with colour: what JPEG leaves in a grey one stays below
+SRGB = ImageCms.createProfile("sRGB")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Pixels, and what they were.
+
+    Attributes:
+        pixels: uint8 H×W×1 for a grey image, H×W×3 in RGB order for any other.
+        white: the value in the file that became 255.
+        alpha: whether the file has an alpha channel or a transparent colour.
+        transparent_share: how much of the picture is background, in [0, 1].
+        profile: name of the ICC profile that was converted to sRGB, "" if there was none to convert.
+    """
+
+    pixels: np.ndarray
+    white: float = 255.0
+    alpha: bool = False
+    transparent_share: float = 0.0
+    profile: str = ""
+
+
+def convert(image: Image.Image, background: Colour = WHITE) -> Converted:
+    """Convert a loaded image.
+
+    16-bit integers are scaled from [0, 65535]; 32-bit ones and floats from the range that holds them, of [0, 1]
+    (floats), [0, 255] and [0, 65535]; alpha is composited on ``background``; palettes, CMYK and LAB become RGB; an
+    ICC profile other than sRGB is converted to sRGB, perceptually.
+
+    Raises:
+        ImageError: ``nan``, ``infinite`` or ``out_of_range``.
+    """
+    if image.mode.startswith("I;16"):
+        return _scaled(np.asarray(image), 65535.0)
+    if image.mode in ("I", "F"):
+        values = np.asarray(image)
+        return _scaled(values, _white(values, image.format or ""))
+    if has_alpha(image):
+        return _composited(image, background)
+    if image.mode == "LAB":
+        lab = ImageCms.createProfile("LAB")
+        return Converted(np.asarray(ImageCms.profileToProfile(image, lab, SRGB, outputMode="RGB")))
+    profile = foreign_profile(image)
+    if profile is not None:
+        image = ImageCms.profileToProfile(image, profile, SRGB, outputMode="L" if image.mode == "L" else "RGB")
+    return Converted(_plain(image), profile=_name(profile) if profile is not None else "")
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Tell whether an image has an alpha channel or a transparent colour."""
+    return image.mode in ALPHA_MODES or "transparency" in image.info
+
+
+def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """Return the ICC profile that has to be converted: one that can be read, fits the mode, and is not sRGB."""
+    data = image.info.get("icc_profile")
+    if not data or image.mode not in PROFILE_SPACES:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        fits = profile.profile.xcolor_space == PROFILE_SPACES[image.mode]
+        if not fits or "srgb" in _name(profile).lower():
+            return None
+        ImageCms.buildTransform(profile, SRGB, image.mode, "L" if image.mode == "L" else "RGB")
+    except (OSError, ImageCms.PyCMSError, ValueError, TypeError):
+        return None  # a damaged profile: the values stand as they are, as every viewer shows them
+    return profile
+
+
+def _name(profile: ImageCms.ImageCmsProfile) -> str:
+    return " ".join((profile.profile.profile_description or "unnamed").split())
+
+
+def _plain(image: Image.Image) -> np.ndarray:
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))[:, :, None]
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _composited(image: Image.Image, background: Colour) -> Converted:
+    grey = image.mode in GREY_MODES and len(set(background)) == 1
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    alpha = rgba.getchannel("A")
+    opaque = sum(level * count for level, count in enumerate(alpha.histogram())) / 255
+    flat = Image.new("RGB", rgba.size, background)
+    flat.paste(rgba, mask=alpha)
+    share = 1 - opaque / (rgba.width * rgba.height)
+    return Converted(_plain(flat.convert("L") if grey else flat), alpha=True, transparent_share=share)
+
+
+def _white(values: np.ndarray, image_format: str) -> float:
+    """Return the value of white: the smallest usual range that holds the values."""
+    for code, broken in (("nan", np.isnan(values)), ("infinite", np.isinf(values))):
+        if broken.any():
+            raise ImageError(code, f"{int(broken.sum())} of {values.size} pixels", float(broken.mean()), 0.0)
+    low, high = float(values.min()), float(values.max())
+    ranges = [1.0] if values.dtype.kind == "f" else []
+    ranges += [65535.0] if image_format in SIXTEEN_BIT_FORMATS else [255.0, 65535.0]
+    if low < 0 or high > ranges[-1]:
+        fits = ", ".join(f"0 to {white:g}" for white in ranges)
+        beyond, limit = (low, 0.0) if low < 0 else (high, ranges[-1])
+        raise ImageError("out_of_range", f"values from {low:g} to {high:g}, expected {fits}", beyond, limit)
+    return next(white for white in ranges if high <= white)
+
+
+def _scaled(values: np.ndarray, white: float) -> Converted:
+    scaled = values.astype(np.float32)
+    scaled *= 255.0 / white
+    return Converted(np.rint(scaled, out=scaled).clip(0, 255).astype(np.uint8)[:, :, None], white)

@@ -1,0 +1,90 @@
+"""Proof that what a model will read from a store is what it expects, before anything trains."""
+
+import math
+
+import numpy as np
+
+from morelike.images import pixels
+from morelike.images.errors import NormalisationError
+from morelike.images.normalisation import check_batch
+from morelike.storage.shards import ShardStore
+
+BATCH_ROWS = 256
+MOST_SHIFT = 1.0  # standard deviations between the means of two splits
+
+
+def check_store(store: ShardStore) -> dict:
+    """Check the float view of every image of a store, by batches.
+
+    Returns:
+        What was measured: images, min, max.
+
+    Raises:
+        NormalisationError: as :func:`check_batch`, or if all images are so dark that they were divided by 255 twice.
+    """
+    height, width, channels = store.shape
+    low, high = np.inf, -np.inf
+    for start, batch in enumerate(store.batches(size=BATCH_ROWS)):
+        first_row = start * BATCH_ROWS
+        names = store.index["file"].iloc[first_row : first_row + len(batch)].tolist()
+        least, most = check_batch(pixels.to_float(batch), (channels, height, width), names, first_row)
+        low, high = min(low, least), max(high, most)
+    if high <= 1.5 / 255:
+        raise NormalisationError(
+            f"{store.folder}: normalised twice: the largest value of {len(store)} images is {high:g}, "
+            "expected up to 1; divide by 255 once"
+        )
+    return {"images": len(store), "min": low, "max": high}
+
+
+def check_splits(store: ShardStore, most_shift: float = MOST_SHIFT) -> dict[str, float]:
+    """Check that val and test look like train: the means of their channels, in standard deviations of train's pixels.
+
+    Returns:
+        The largest shift of each split that holds images.
+
+    Raises:
+        NormalisationError: if a shift is over ``most_shift``: a split that was normalised otherwise, or inverted.
+    """
+    mean, std = moments(store, store.rows("train"))
+    shifts = {}
+    for split in ("val", "test"):
+        rows = store.rows(split)
+        if len(rows):
+            others, _ = moments(store, rows)
+            shifts[split] = max(abs(a - b) / max(s, 1 / 255) for a, b, s in zip(others, mean, std, strict=True))
+    far = {split: shift for split, shift in shifts.items() if shift > most_shift}
+    if far:
+        split, shift = max(far.items(), key=lambda item: item[1])
+        first = store.index["file"].iloc[store.rows(split)[0]]
+        raise NormalisationError(
+            f"{split} does not look like train: a channel's mean is {shift:.2g} standard deviations away, limit "
+            f"{most_shift:g}, first {first}: other images, or the same ones normalised or inverted otherwise; "
+            "look at both"
+        )
+    return shifts
+
+
+def moments(store: ShardStore, rows: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return mean and std of each channel over ``rows``, of pixels in [0, 1].
+
+    Sums of levels and of their squares are whole numbers, so the result is exact to float64 and does not
+    depend on the order.
+
+    Raises:
+        NormalisationError: if there are no rows.
+    """
+    if len(rows) == 0:
+        raise NormalisationError(
+            f"{store.folder}: no train images to take a mean of; see validate.split in params.yaml"
+        )
+    channels = store.shape[2]
+    total, squares, count = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
+    for batch in store.batches(rows, BATCH_ROWS):
+        levels = batch.reshape(-1, channels).astype(np.int32)
+        total += levels.sum(axis=0, dtype=np.int64)
+        squares += (levels**2).sum(axis=0, dtype=np.int64)
+        count += len(levels)
+    mean = [int(t) / count / 255 for t in total]
+    std = [math.sqrt(count * int(s) - int(t) ** 2) / count / 255 for s, t in zip(squares, total, strict=True)]
+    return mean, std

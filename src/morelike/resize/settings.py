@@ -1,0 +1,24 @@
+"""The one form that all images get: the section ``resize``."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from morelike.core.settings import Count, Section
+
+
+class Resize(Section):
+    """The one form that all images get."""
+
+    width_px: Literal["auto"] | Count = Field(
+        description="pixels; auto: from the median size of the train images, at most 64"
+    )
+    height_px: Literal["auto"] | Count = Field(description="pixels; auto: as `resize.width_px`")
+    color: Literal["auto", "grey", "rgb"] = Field(description="auto: rgb if any train image has colour")
+    fit: Literal["pad", "crop", "stretch"] = Field(
+        description="`pad` adds a border, `crop` cuts the middle out, `stretch` changes the proportions"
+    )
+    check_images: Count = Field(description="images whose channel order is proven against a second decoder")
+
+
+SECTIONS = {"resize": Resize}

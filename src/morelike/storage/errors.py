@@ -1,0 +1,11 @@
+"""What can be wrong with images at rest."""
+
+from morelike.core.errors import MorelikeError
+
+
+class SourceError(MorelikeError):
+    """The raw images cannot be found or listed at all."""
+
+
+class StoreError(MorelikeError):
+    """A shard store that is missing, damaged or of another shape than expected."""

@@ -1,0 +1,120 @@
+"""From the paths of raw images to their labels and given splits. Pure functions of the names."""
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from morelike.images.pixels import IMAGE_EXTENSIONS
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+JUNK_FOLDERS = {"__macosx", ".ds_store", "@eadir", "$recycle.bin", "system volume information"}
+JUNK_FILES = {"thumbs.db", "desktop.ini", "icon\r"}
+SHARD_PREFIX = re.compile(rf"({'|'.join(SPLITS)})[-_.]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Entry:
+    """A raw file: where it is, what it is of, and why it cannot be used if it cannot.
+
+    Attributes:
+        name: posix path relative to the root; in a folder of shards ``shard.tar/member``. Unique.
+        label: the class, "" if it has none.
+        split: the given split ``train``, ``val`` or ``test``, "" if none was given.
+        code: reason code of a file that must not be read, "" for any other.
+        detail: the reason in words.
+    """
+
+    name: str
+    label: str = ""
+    split: str = ""
+    code: str = ""
+    detail: str = ""
+
+
+def is_junk(name: str) -> bool:
+    """Tell whether a path is hidden or left by an operating system (``__MACOSX``, ``Thumbs.db``, ...).
+
+    >>> is_junk("cat/.DS_Store"), is_junk("cat/1.jpg")
+    (True, False)
+    """
+    parts = name.replace("\\", "/").lower().split("/")
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return hidden or not JUNK_FOLDERS.isdisjoint(parts) or parts[-1] in JUNK_FILES
+
+
+def has_image_extension(name: str) -> bool:
+    """Tell whether a name ends as that of an image does."""
+    return posixpath.splitext(name)[1].lower() in IMAGE_EXTENSIONS
+
+
+def arrange(files: Iterable[Entry], flat_label: str, unwrap: bool) -> list[Entry]:
+    """Give every file its label and split, by the folders it lies in; sorted by name.
+
+    The label is the first folder under the root, or under the split. Where there are no such folders, all
+    images are one class, ``flat_label`` (``all`` under splits). ``train/`` beside ``val/`` or ``test/``, or alone,
+    are splits. A file beside the class folders or the splits is ``stray``. A label that a file
+    brings (WebDataset's ``.cls``) stands. ``unwrap`` looks through a single folder around all others, as archives have.
+    """
+    files = sorted(files, key=lambda file: file.name)
+    paths = {file.name: _folders(file.name) for file in files}
+    images = [paths[file.name] for file in files if not file.code and has_image_extension(file.name)]
+    wrapped = unwrap and bool(images) and all(len(p) > 1 and p[0] == images[0][0] for p in images)
+    wrapper = images[0][:1] if wrapped and images[0][0].lower() not in SPLITS else ()
+    images = [path[len(wrapper) :] for path in images]
+    splits = _split_folders({path[0] for path in images if path})
+    classes = any(len(path) > bool(splits) for path in images)
+    flat_label = "all" if splits else flat_label
+    return [_placed(file, paths[file.name], wrapper, splits, "" if classes else flat_label) for file in files]
+
+
+def _placed(file: Entry, path: tuple[str, ...], wrapper: tuple[str, ...], splits: set[str], flat_label: str) -> Entry:
+    """Give one file its label and split; ``path`` are its folders, ``flat_label`` is "" if there are class folders."""
+    inside = path[: len(wrapper)] == wrapper
+    path = path[len(wrapper) :] if inside else path
+    split = file.split
+    if splits:
+        inside = inside and bool(path) and path[0] in splits
+        split = SPLITS[path[0].lower()] if inside else ""
+        path = path[1:] if inside else path
+    label = file.label or flat_label or (path[0] if path else "")
+    if not file.code and has_image_extension(file.name) and not (inside and label):
+        beside = "the splits" if splits else "the class folders"
+        return replace(file, code="stray", detail=f"lies beside {beside}, so its label or split is unknown")
+    return replace(file, label=label if inside else file.label, split=split)
+
+
+def _folders(name: str) -> tuple[str, ...]:
+    """Return the folders of a name, without shards: of ``train/0.tar/cat/1.jpg``, ``("train", "cat")``."""
+    parts = name.lstrip("/").split("/")[:-1]
+    return tuple(part for part in parts if part not in ("", ".") and not part.lower().endswith(".tar"))
+
+
+def _split_folders(tops: set[str]) -> set[str]:
+    splits = {top for top in tops if top.lower() in SPLITS}
+    meanings = {SPLITS[top.lower()] for top in splits}
+    return splits if "train" in meanings and (len(meanings) > 1 or splits == tops) else set()
+
+
+def shard_split(shard: str) -> str:
+    """Return the split that a shard's file name begins with, "" if none.
+
+    >>> shard_split("validation-00003.tar"), shard_split("00003.tar")
+    ('val', '')
+    """
+    match = SHARD_PREFIX.match(PurePosixPath(shard).name)
+    return SPLITS[match[1].lower()] if match else ""
+
+
+def unique(files: Iterable[Entry]) -> list[Entry]:
+    """Rename the second and later files of one name and refuse to read them."""
+    seen: Counter[str] = Counter()
+    result = []
+    for file in files:
+        seen[file.name] += 1
+        name = f"{file.name} #{seen[file.name]}"
+        detail = f"the archive holds {file.name} more than once; the first is kept"
+        result.append(file if seen[file.name] == 1 else Entry(name, code="unreadable", detail=detail))
+    return result

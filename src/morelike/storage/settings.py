@@ -1,0 +1,27 @@
+"""Where the raw images are: the section ``data``."""
+
+from PIL import ImageColor
+from pydantic import Field, field_validator
+
+from morelike.core.settings import Section
+
+
+class Data(Section):
+    """Where the raw images are, and what transparent ones are laid on."""
+
+    raw: str = Field(description="your images: a folder, `.zip`, `.tar`, or a folder of `.tar` shards")
+    background: str = Field(description="a colour name or #rrggbb; transparent images are laid on it")
+
+    @field_validator("background")
+    @classmethod
+    def _is_a_colour(cls, value: str) -> str:
+        ImageColor.getrgb(value)
+        return value
+
+    @property
+    def background_rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        return ImageColor.getrgb(self.background)[:3]
+
+
+SECTIONS = {"data": Data}

@@ -1,1 +1,0 @@
-"""The one training loop of all models: :func:`morelike.training.engine.train`."""

@@ -1,0 +1,75 @@
+"""Facts of file contents that were audited before, by their sha256: what did not change is not decoded again."""
+
+import hashlib
+import importlib.metadata
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from morelike.core import code, files
+from morelike.validate.known_digests import Known
+
+DECODERS = ("pillow", "opencv-python-headless", "numpy")
+ROWS_A_PART = 20_000  # an interrupted audit loses no more than these
+MOST_PARTS = 8
+
+
+class Cache:
+    """Facts on disk under ``folder``, safe to delete. ``key`` names all that they depend on but the content."""
+
+    def __init__(self, folder: Path, key: str, schema: pa.Schema):
+        self.folder, self.schema = Path(folder) / key, schema
+        self.fresh: list[pa.RecordBatch] = []
+        self.table = self._load()
+
+    def known(self) -> Known:
+        """Write the digests for workers to look up, and return where they stand."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        digests = sorted(bytes.fromhex(sha256) for sha256 in self.table["sha256"].to_pylist())
+        path = self.folder / f"known-{hashlib.sha256(b''.join(digests)).hexdigest()[:16]}.bin"
+        if not path.exists():
+            for old in self.folder.glob("known-*.bin"):
+                old.unlink()
+            files.write_bytes(path, b"".join(digests))
+        return Known(path)
+
+    def add(self, facts: pa.RecordBatch) -> None:
+        """Take new facts; they are on disk by the next :meth:`flush`, or once there are many."""
+        if facts.num_rows:
+            self.fresh.append(facts)
+        if sum(batch.num_rows for batch in self.fresh) >= ROWS_A_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is new."""
+        if not self.fresh:
+            return
+        new = pa.Table.from_batches(self.fresh, self.schema)
+        self._write(new)
+        self.table = pa.concat_tables([self.table, new])
+        self.fresh = []
+
+    def _load(self) -> pa.Table:
+        parts = sorted(self.folder.glob("part-*.parquet"))
+        tables = [pq.read_table(part, schema=self.schema) for part in parts]
+        table = pa.concat_tables([self.schema.empty_table(), *tables])
+        if len(parts) > MOST_PARTS:
+            self._write(table)
+            for part in parts:
+                part.unlink()
+        return table
+
+    def _write(self, table: pa.Table) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        files.write_bytes(self.folder / f"part-{uuid.uuid4().hex}.parquet", sink.getvalue().to_pybytes())
+
+
+def key_of(module: str, *settings: object) -> str:
+    """Name what facts depend on: the code of a module and of what it imports, the decoders' versions, and settings."""
+    parts = [code.digest(module)]
+    parts += [f"{name}=={importlib.metadata.version(name)}" for name in DECODERS] + [repr(settings)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

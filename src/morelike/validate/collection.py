@@ -1,0 +1,112 @@
+"""All files of a source into one table of facts, on all cores; contents that are known are not decoded again."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from morelike.core import compute, progress
+from morelike.core.compute import ComputeError
+from morelike.images.colour import Colour
+from morelike.storage.labels import Entry
+from morelike.storage.sources import Source
+from morelike.validate import hashing, inspection
+from morelike.validate.cache import Cache, key_of
+from morelike.validate.inspection import HISTOGRAM_MEASURES, MEASURES, Inspector, Row
+
+FILES_PER_CHUNK = 128
+CRASHED = "its decoder crashed, or ran out of memory"
+FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
+SEEN = pa.schema([("sha256", pa.string()), *FAULT])
+FACTS = pa.schema(
+    [
+        *SEEN,
+        *((name, pa.string()) for name in ("pixel_sha256", "format", "mode", "profile")),
+        *((name, pa.int64()) for name in ("bits", "width_px", "height_px", "orientation", "frames")),
+        *((name, pa.float64()) for name in ("white", "transparent_share", "disagreement")),
+        *((name, pa.bool_()) for name in ("alpha", "constant")),
+        *((name, pa.float64()) for name in MEASURES + HISTOGRAM_MEASURES),
+        ("phash", pa.string()),
+        ("phash_cut", pa.string()),
+        ("thumbnail", pa.binary(hashing.SMALL_SIDE_PX**2)),
+    ]
+)
+Rows = tuple[list[Row], list[Row]]
+
+
+def collect(
+    source: Source,
+    entries: list[Entry],
+    max_pixels: int,
+    background: Colour,
+    cache_folder: Path,
+    workers: int | None = None,
+) -> tuple[pd.DataFrame, int]:
+    """Inspect every entry on ``workers`` processes (as many as cores if None).
+
+    Returns:
+        A row an entry, in order: ``file``, ``label``, ``given`` and the columns of :data:`FACTS`, null where there
+        are none; and how many contents were decoded now.
+
+    A file whose decoder crashes a worker, or has it killed for memory, is found by halving and gets the code
+    ``decode_error``. With one worker there is no process but this one to protect.
+    """
+    key = key_of(inspection.__name__, FACTS, max_pixels, background)
+    cache = Cache(cache_folder, key, FACTS)
+    inspector = Inspector(source, max_pixels, background, cache.known())
+    seen: list[pa.RecordBatch] = []
+    fresh = 0
+    try:
+        for files, facts in _inspected(inspector, entries, workers or max(2, compute.cores())):
+            seen.append(pa.RecordBatch.from_pylist(files, SEEN))
+            cache.add(pa.RecordBatch.from_pylist(facts, FACTS))
+            fresh += len(facts)
+    finally:
+        cache.flush()
+    return _joined(entries, pa.Table.from_batches(seen, SEEN), cache.table), fresh
+
+
+def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
+    left = compute.chunks(entries, FILES_PER_CHUNK)
+    while left:
+        done = 0
+        try:
+            results = compute.map_ordered(inspector, [*left, []], workers)  # more than one item: never done here
+            for rows in progress.track(results, len(left) + 1, "validate"):
+                yield rows
+                done += 1
+        except ComputeError:
+            list(compute.map_ordered(inspector, [[], []], 2))  # raises where it is no file that kills the workers
+            yield from _inspected_apart(inspector, left[done])
+            done += 1
+        left = left[done:]
+
+
+def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Rows]:
+    """Inspect a chunk that may kill its process, in processes that may die."""
+    try:
+        return list(compute.map_ordered(inspector, [chunk, []], 2))
+    except ComputeError:
+        if len(chunk) > 1:
+            half = len(chunk) // 2
+            return _inspected_apart(inspector, chunk[:half]) + _inspected_apart(inspector, chunk[half:])
+    return [([{"sha256": "", "code": "decode_error", "detail": CRASHED}], [])]
+
+
+def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFrame:
+    """Give each file the facts of its content; a fault of the content says more than where the file lies."""
+    files = pd.DataFrame(
+        {
+            "file": [entry.name for entry in entries],
+            "label": [entry.label for entry in entries],
+            "given": [entry.split for entry in entries],
+        }
+    )
+    files = pd.concat([files, seen.to_pandas()], axis=1)
+    facts = facts.to_pandas().drop_duplicates("sha256")
+    table = files.merge(facts, on="sha256", how="left", suffixes=("", "_of_content"))
+    of_content = table["code_of_content"].notna() & (table["code_of_content"] != "")
+    of_content |= table["code"] == ""
+    for name in FAULT.names:
+        table.loc[of_content, name] = table.pop(f"{name}_of_content")[of_content]
+    return table.fillna({"code": "", "detail": ""})

@@ -1,0 +1,139 @@
+"""Look at raw files, many at once: the facts of each, or the reason why it has none. No rule is applied here."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from morelike.images import pixels, stderr_capture
+from morelike.images.colour import WHITE, Colour
+from morelike.images.errors import ImageError
+from morelike.storage.labels import Entry, has_image_extension
+from morelike.storage.sources import Source
+from morelike.validate import hashing, measures
+from morelike.validate.known_digests import Known
+
+MEASURES = ["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness", "blur"]
+HISTOGRAM_MEASURES = ["dark", "light", "entropy_bits", "clipped_share"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """Inspects chunks of files; pickles, so it can be sent to worker processes.
+
+    Attributes:
+        source: where the files are.
+        max_pixels: images of more are refused before they are decoded.
+        background: what transparent images are laid on.
+        known: contents whose facts are known already.
+    """
+
+    source: Source
+    max_pixels: int
+    background: Colour = WHITE
+    known: Known = field(default_factory=lambda: Known(Path()))
+
+    def __call__(self, entries: list[Entry]) -> tuple[list[Row], list[Row]]:
+        """Return a row for each file, in order, and a row of facts for each new content; what is null is left out.
+
+        ``sha256`` of a file is "" if it could not be read, and ``code`` says why; else ``code`` is of its listing.
+        """
+        seen = []
+        with stderr_capture.stderr_kept() as complained:
+            facts = _Facts(self.max_pixels, self.background, complained)
+            for entry in entries:
+                row = {"sha256": "", "code": entry.code, "detail": entry.detail}
+                if entry.code in ("", "stray"):
+                    try:
+                        data = self._read(entry.name)
+                        row["sha256"] = digest = hashlib.sha256(data).hexdigest()
+                        if digest not in facts and digest not in self.known:
+                            facts.add(digest, data)
+                    except ImageError as error:
+                        row |= _fault(error)
+                seen.append(row)
+        return seen, facts.whole()
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self.source.read(name)
+        except ImageError as error:
+            if error.code == "bomb" and not has_image_extension(name):
+                raise ImageError("not_an_image", f"no image by its name, {error.detail}") from error
+            raise
+
+
+class _Facts:
+    """Rows of facts; what can be measured on many images at once waits for the end."""
+
+    def __init__(self, max_pixels: int, background: Colour, complained: Callable[[], bool]):
+        self.settings = max_pixels, background, complained
+        self.rows: dict[str, Row] = {}
+        self.measured: list[str] = []
+        self.thumbnails: list[np.ndarray] = []
+        self.histograms: list[np.ndarray] = []
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self.rows
+
+    def add(self, digest: str, data: bytes) -> None:
+        row = {"sha256": digest, "code": "", "detail": ""}
+        self.rows[digest] = row
+        try:
+            picture = pixels.read(data, *self.settings)
+        except ImageError as error:
+            row |= _fault(error)
+            return
+        luma = measures.luma_of(picture.pixels)
+        thumbnail, histogram = hashing.thumbnail(luma), measures.histogram(luma)
+        cut = hashing.thumbnail(hashing.cut(luma))
+        row |= _of_picture(picture, bool(histogram.max() == luma.size)) | measures.of_image(picture.pixels, luma)
+        row["thumbnail"] = hashing.small_thumbnail(thumbnail)
+        self.measured.append(digest)
+        self.thumbnails += [thumbnail, cut]
+        self.histograms.append(histogram)
+
+    def whole(self) -> list[Row]:
+        if self.measured:
+            columns = measures.of_histograms(np.stack(self.histograms))
+            hashes = hashing.in_hex(hashing.phash(np.stack(self.thumbnails)))
+            columns |= {"phash": hashes[::2], "phash_cut": hashes[1::2]}
+            values = zip(*(column.tolist() for column in columns.values()), strict=True)
+            for digest, row in zip(self.measured, values, strict=True):
+                self.rows[digest] |= zip(columns, row, strict=True)
+        return list(self.rows.values())
+
+
+def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
+    header, converted, image = picture.header, picture.converted, picture.pixels
+    return {
+        "pixel_sha256": _pixel_digest(image),
+        "format": header.format,
+        "mode": header.mode,
+        "profile": converted.profile,
+        "bits": header.bits,
+        "width_px": image.shape[1],
+        "height_px": image.shape[0],
+        "orientation": header.orientation,
+        "frames": header.frames,
+        "white": converted.white,
+        "transparent_share": converted.transparent_share,
+        "disagreement": 0.0 if math.isnan(picture.disagreement) else picture.disagreement,
+        "alpha": converted.alpha,
+        "constant": of_one_level and bool((image == image[0, 0]).all()),
+    }
+
+
+def _pixel_digest(image: np.ndarray) -> str:
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(image)  # its buffer, not a copy
+    return digest.hexdigest()
+
+
+def _fault(error: ImageError) -> Row:
+    return {"code": error.code, "detail": " ".join(error.detail.split()), "value": error.value, "limit": error.limit}

@@ -1,0 +1,103 @@
+"""Faults that only the whole set shows: doubles, conflicting labels, leaks, spellings, sizes of classes."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from morelike.validate import hashing, rules
+from morelike.validate.policies import Rules
+from morelike.validate.splitting import SPLITS
+
+Table = pd.DataFrame
+
+
+def spellings(labels: pd.Series) -> dict[str, str]:
+    """Map each label that differs from a commoner one by case or spaces alone to that one.
+
+    >>> spellings(pd.Series(["Cat", "Cat", "cat ", "dog"]))
+    {'cat ': 'Cat'}
+    """
+    counts = labels.value_counts()
+    commonest: dict[str, str] = {}
+    for label in sorted(counts.index, key=lambda name: (-counts[name], name)):
+        commonest.setdefault(_folded(label), label)
+    return {label: commonest[_folded(label)] for label in sorted(counts.index) if commonest[_folded(label)] != label}
+
+
+def misspelt(labels: pd.Series) -> Table:
+    """Return a finding for each label that :func:`spellings` would change."""
+    counts = labels.value_counts()
+    found = [
+        rules.finding(
+            "label_spelling", f"{label!r} ({counts[label]} images) is {usual!r} but for case or spaces", label=label
+        )
+        for label, usual in spellings(labels).items()
+    ]
+    return rules.gathered(found)
+
+
+def doubles(images: Table) -> Table:
+    """Find images with the pixels and shape of an earlier one, and those of which another has another label."""
+    same = images[images.duplicated("pixel_sha256", keep=False)]
+    first = same.groupby("pixel_sha256")[["file", "label"]].transform("first")
+    later = same["file"] != first["file"]
+    labels = same.groupby("pixel_sha256")["label"].transform("nunique")
+    others = same.groupby("pixel_sha256")["file"].transform("last")
+    other = first["file"].where(later, others)
+    of_label = same.set_index("file")["label"]
+    details = [f"the same pixels as {name}, which is labelled {of_label[name]}" for name in other[labels > 1]]
+    return rules.gathered(
+        [
+            rules.found_in(same[labels > 1], "label_conflict", details),
+            rules.found_in(
+                same[later], "exact_duplicate", [f"the same pixels as {name}" for name in first["file"][later]]
+            ),
+        ]
+    )
+
+
+def near_duplicates(images: Table, radius_bits: int) -> Table:
+    """Find the second and later images of each ``group``; the value is the distance of their hashes in bits."""
+    first = images.groupby("group")[["file", "phash"]].transform("first")
+    later = images["file"] != first["file"]
+    bits = np.bitwise_count(hashing.from_hex(images["phash"][later]) ^ hashing.from_hex(first["phash"][later]))
+    details = [
+        f"nearly {name}: {n} of 64 bits of hash apart" for name, n in zip(first["file"][later], bits, strict=True)
+    ]
+    return rules.found_in(images[later], "near_duplicate", details, bits.astype(float), radius_bits)
+
+
+def leaks(images: Table) -> Table:
+    """Find the images of a given split whose ``group`` is also in one that is to stay unseen: test, then val."""
+    rank = images["given"].map({split: place for place, split in enumerate(SPLITS)}).fillna(0)
+    highest = rank.groupby(images["group"]).transform("max")
+    leaked = rank < highest
+    kept = images[rank == highest].drop_duplicates("group").set_index("group")["file"]
+    names = images.loc[leaked, "group"].map(kept)
+    return rules.found_in(images[leaked], "leakage", [f"nearly {name}" for name in names])
+
+
+def class_sizes(images: Table, labels: Iterable[str], codes: Rules, splits_given: bool) -> Table:
+    """Find classes too small to split (none if splits are given), and an uneven set."""
+    counts = dict.fromkeys(sorted(labels), 0) | images["label"].value_counts().to_dict()
+    least, ratio = codes["small_class"].limit, codes["imbalance"].limit
+    found = [
+        rules.finding("small_class", f"{count} images, at least {least:g}", count, least, label)
+        for label, count in counts.items()
+        if count < least and not splits_given
+    ]
+    present = {label: count for label, count in counts.items() if count}
+    if present:
+        large, small = max(present, key=present.get), min(present, key=present.get)
+        uneven = present[large] / present[small]
+        if uneven > ratio:
+            detail = (
+                f"{present[large]} images of {large}, {present[small]} of {small}: {uneven:.3g} times, limit {ratio:g}"
+            )
+            found.append(rules.finding("imbalance", detail, uneven, ratio))
+    return rules.gathered(found)
+
+
+def _folded(label: str) -> str:
+    return " ".join(label.casefold().split())

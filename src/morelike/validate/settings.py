@@ -1,0 +1,42 @@
+"""Limits on the raw images: the section ``validate``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from morelike.core.settings import CountOrNone, Section, Share, sum_to_one
+
+
+class Split(Section):
+    """Shares of train, val and test."""
+
+    train: Share = Field(description="share of each class for training")
+    val: Share = Field(description="share of each class for picking settings")
+    test: Share = Field(description="share of each class for the verdict alone")
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "Split":
+        if not sum_to_one([self.train, self.val, self.test]):
+            raise ValueError(f"the shares must sum to 1, not {self.train + self.val + self.test:g}")
+        return self
+
+
+class FaultRule(Section):
+    """What becomes of one kind of fault, where it begins, and how many a run may hold."""
+
+    policy: Literal["fail", "quarantine", "fix", "warn", "ignore"] = Field(description="what becomes of the file")
+    limit: float | None = Field(None, description="where the fault begins")
+    at_most: CountOrNone | Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$")] | None = Field(
+        None, description="a count or a share of all files; more than it fails the run"
+    )
+
+
+class Validate(Section):
+    """Limits on the raw set."""
+
+    split: Split = Field(description="shares of train, val and test for classes that come without a split")
+    max_quarantined_share: Share = Field(description="share of the files; more than this fails the run")
+    codes: dict[str, FaultRule] = Field(description="what becomes of each fault, and how many a run may hold")
+
+
+SECTIONS = {"validate": Validate}

@@ -1,0 +1,78 @@
+"""Which image trains, which picks settings, which judges."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from morelike.core import randomness
+
+SPLITS = ("train", "val", "test")
+
+
+def given_splits(table: pd.DataFrame) -> list[str]:
+    """Return the splits that images came with, sorted; none if they came without."""
+    return sorted(set(table["given"]) - {""})
+
+
+def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> pd.Series:
+    """Return the split of every row.
+
+    Given splits are kept. A split that was not given is carved out of the images that have none, or of train,
+    by ``shares`` and stratified by label: each class is off its share by less than one image, or than one group.
+    A group stays on one side; which side depends on ``seed`` and the pixels of the images alone, not on names.
+
+    Args:
+        table: columns ``label``, ``given`` (a split, or ""), ``group`` and ``pixel_sha256``.
+        shares: of ``train``, ``val`` and ``test``, summing to 1.
+        seed: of the run.
+    """
+    splits = table["given"].replace("", "train")
+    wanted = ["train", *(name for name in SPLITS[1:] if name not in given_splits(table))]
+    total = sum(shares[name] for name in wanted)
+    if len(wanted) == 1 or total == 0:
+        return splits
+    pool = table[splits == "train"]
+    left = _quotas(pool["label"], np.array([shares[name] / total for name in wanted]))
+    labels, drawn = pool["label"].tolist(), np.empty(len(pool), np.int64)
+    for places in _shuffled_groups(pool, seed):
+        counts = Counter(labels[place] for place in places)
+        gains = sum(count * left[label] for label, count in counts.items())
+        drawn[places] = split = int(np.argmax(gains))
+        for label, count in counts.items():
+            left[label][split] -= count
+    splits.loc[pool.index] = np.array(wanted, dtype=object)[drawn]
+    return splits
+
+
+def _quotas(labels: pd.Series, shares: np.ndarray) -> dict[str, np.ndarray]:
+    return {label: quota(count, shares) for label, count in labels.value_counts(sort=False).items()}
+
+
+def quota(count: int, shares: np.ndarray) -> np.ndarray:
+    """Share out ``count`` images by the largest remainder; every wanted split gets one if there are enough.
+
+    >>> quota(5, np.array([0.7, 0.1, 0.2]))
+    array([3, 1, 1])
+    """
+    wanted = (shares > 0).astype(int)
+    least = wanted if count >= wanted.sum() else np.zeros_like(wanted)
+    parts = np.maximum(np.floor(count * shares).astype(int), least)
+    while parts.sum() < count:
+        parts[np.argmax(count * shares - parts)] += 1
+    while parts.sum() > count:
+        parts[np.argmax(np.where(parts > least, parts - count * shares, -np.inf))] -= 1
+    return parts
+
+
+def _shuffled_groups(pool: pd.DataFrame, seed: int) -> list[list[int]]:
+    """Return the places of each group's rows in ``pool``: large groups first, else by a draw from their pixels."""
+    places: dict[int, list[int]] = {}
+    for place, group in enumerate(pool["group"].tolist()):
+        places.setdefault(group, []).append(place)
+    digests = pool["pixel_sha256"].tolist()
+    firsts = {group: min(map(digests.__getitem__, rows)) for group, rows in places.items()}
+    keys = {
+        group: (-len(rows), randomness.derived_seed(seed, "split", firsts[group])) for group, rows in places.items()
+    }
+    return [places[group] for group in sorted(places, key=keys.get)]

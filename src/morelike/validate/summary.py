@@ -1,0 +1,100 @@
+"""What the audit found, in numbers and in words."""
+
+from typing import Any
+
+import pandas as pd
+
+from morelike.validate.codes import CODES
+from morelike.validate.policies import Rules
+from morelike.validate.splitting import SPLITS
+
+FIRST = 20  # findings of a code that are named
+
+
+def summarise(
+    manifest: pd.DataFrame,
+    given: list[str],
+    quarantine: pd.DataFrame,
+    found: pd.DataFrame,
+    skipped: dict[str, int],
+    codes: Rules,
+) -> dict[str, Any]:
+    """Count the accepted images, the quarantined files and all that was found, for JSON.
+
+    ``given`` are the splits that images came with, ``found`` the findings with their policies.
+    """
+    classes = manifest.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
+    sizes = manifest.groupby("group").size()
+    return {
+        "files": len(manifest) + len(quarantine),
+        "accepted": len(manifest),
+        "quarantined": len(quarantine),
+        "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
+        "skipped": skipped,
+        "splits": {split: int((manifest["split"] == split).sum()) for split in SPLITS},
+        "splits_given": given,
+        "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
+        "near_duplicates": {
+            "groups": int((sizes > 1).sum()),
+            "images": int(sizes[sizes > 1].sum()),
+            "largest_group": int(sizes.max()),
+        },
+        "found": {code: _of_code(code, those, codes) for code, those in found.groupby("code", sort=False)},
+    }
+
+
+def _of_code(code: str, those: pd.DataFrame, codes: Rules) -> dict[str, Any]:
+    rule = codes[code]
+    return {
+        "policy": rule.policy,
+        "count": len(those),
+        "limit": rule.limit,
+        "at_most": rule.at_most,
+        "about": CODES[code].about,
+        "advice": CODES[code].advice,
+        "first": [f"{row.file or row.label or 'the set'}: {row.detail}" for row in those.head(FIRST).itertuples()],
+    }
+
+
+def numbers(about: dict[str, Any]) -> dict[str, Any]:
+    """Flatten :func:`summarise`'s result to what is worth comparing between runs."""
+    near = about["near_duplicates"]
+    return {
+        "files": about["files"],
+        "accepted": about["accepted"],
+        "quarantined": about["quarantined"],
+        "quarantined_share": about["quarantined"] / about["files"],
+        "classes": len(about["classes"]),
+        **{f"{split}_images": count for split, count in about["splits"].items()},
+        "near_duplicate_groups": near["groups"],
+        "quarantined_by_code": about["quarantined_by_code"],
+        "found": {code: one["count"] for code, one in about["found"].items()},
+    }
+
+
+def lines(about: dict[str, Any]) -> list[str]:
+    """Say :func:`summarise`'s result in a few plain lines."""
+    near, splits = about["near_duplicates"], about["splits"]
+    said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes"]
+    for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):
+        if counts:
+            said.append(f"{what}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items()))
+    origin = f"given: {', '.join(about['splits_given'])}" if about["splits_given"] else "drawn"
+    said.append(f"split ({origin}): " + ", ".join(f"{count} {split}" for split, count in splits.items()))
+    said.append(
+        f"near-duplicates: {near['images']} images in {near['groups']} groups, the largest of {near['largest_group']}"
+    )
+    return said + _warnings(about)
+
+
+def _warnings(about: dict[str, Any]) -> list[str]:
+    fixed = {code: one["count"] for code, one in about["found"].items() if one["policy"] == "fix"}
+    said = [f"fixed: {', '.join(f'{count} {code}' for code, count in fixed.items())}"] if fixed else []
+    for code, one in about["found"].items():
+        if one["policy"] == "warn":
+            said.append(f"warning: {one['count']} {code}: {one['first'][0]}" + (" …" if one["count"] > 1 else ""))
+    for split in SPLITS:
+        lacking = [label for label, counts in about["classes"].items() if not counts[split]]
+        if lacking:
+            said.append(f"warning: no image in {split} of {', '.join(lacking[:5])}" + (" …" if lacking[5:] else ""))
+    return said
