@@ -19,6 +19,7 @@ from morelike.models.errors import ModelError
 from morelike.storage.shards import ShardStore, ShardWriter
 from morelike.synthesize.errors import SynthesisError
 
+TYPES = {"seed": "int64"} | dict.fromkeys(["source_file", "source_sha256", "nearest_file"], "str")  # of no row, too
 ROWS_AT_ONCE = 128  # real images that new ones are compared with; memory must not grow with a class
 
 
@@ -140,7 +141,7 @@ def synthesize(maker: Maker, counts: dict[str, int], out: Path) -> dict[str, int
         model_sha256=saved.checksum(maker.trained),
     )
     index = _with_sources(index, maker.store) if maker.settings.varies_a_source else _without_sources(index)
-    writer.close(pd.concat([index, pd.concat(nearest, ignore_index=True)], axis=1))
+    writer.close(pd.concat([index, pd.concat(nearest, ignore_index=True)], axis=1).astype(TYPES))
     return {"images": len(rows)}
 
 
@@ -151,7 +152,7 @@ def nearest_train_images(images: np.ndarray, labels: np.ndarray, store: ShardSto
     """
     best = np.full(len(images), np.inf)
     row = np.full(len(images), -1, np.int64)
-    flat = images.reshape(len(images), -1).astype(np.float32) / 255
+    flat = images.reshape(len(images), int(np.prod(images.shape[1:]))).astype(np.float32) / 255
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
         candidates = store.rows("train", label)

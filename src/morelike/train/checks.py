@@ -174,7 +174,7 @@ class Watch:
         elif weights := non_finite(model.named_parameters()):
             cause = f"the weights have diverged: {weights[0]} is not finite"
             mend = "lower models.*.learning_rate or train.grad_clip_norm"
-        elif gradients and math.isfinite(values["loss"]):
+        elif gradients and math.isfinite(values.get("loss", math.nan)):
             cause = f"images and loss are finite, the gradient of {gradients[0]} is not"
         else:
             cause = "images and weights are finite, so the computation overflowed"
