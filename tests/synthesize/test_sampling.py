@@ -97,9 +97,7 @@ def test_a_source_is_named_if_and_only_if_another_one_would_have_made_another_im
     """The images are made from a store, and from one whose pixels differ: those that are alike had no source."""
     folder, store = made
     if name == "vae":
-        model = vae.Model(
-            ImageSpec(16, 16, 1, ("dark", "light")), vae.Settings(beta=1, beta_warmup_images=0, **VAE_SETTINGS)
-        )
+        model = a_vae()
         saved.save(folder / "model", "vae", model)
     writer = ShardWriter(folder / "others", *store.shape)
     writer.append(255 - store.read(np.arange(len(store))))
@@ -124,9 +122,7 @@ def test_a_model_that_cannot_do_what_the_settings_ask_is_refused(made):
         def varies_a_source(self) -> bool:
             return True
 
-    model = vae.Model(
-        ImageSpec(16, 16, 1, ("dark", "light")), vae.Settings(beta=1, beta_warmup_images=0, **VAE_SETTINGS)
-    )
+    model = a_vae()
     saved.save(made[0] / "model", "vae", model)
     with pytest.raises(SynthesisError, match="the model cannot vary a real image, which method prior asks for"):
         synthesize(made, "new", settings=Wrong(method="prior", temperature=1.0))
