@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morelike.core import files, params
+from morelike.core import files, settings
 from morelike.validate import expectations
-from morelike.validate.settings import FaultRule
+from morelike.validate.settings import FaultRule, Validate
 
-CODES = params.load(Path(__file__).resolve().parents[2] / "params.yaml").validate_.codes
+CODES = settings.read(Path(__file__).resolve().parents[2] / "params.yaml").section("validate", Validate).codes
 
 SPLITS = ["train", "train", "val", "test"]
 

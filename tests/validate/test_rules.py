@@ -7,12 +7,13 @@ import pytest
 from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
-from morelike.core import params
+from morelike.core import settings
 from morelike.storage.sources import open_source
 from morelike.validate import collection, rules
 from morelike.validate.codes import CODES
+from morelike.validate.settings import Validate
 
-RULES = params.load(Path(__file__).resolve().parents[2] / "params.yaml").validate_.codes
+RULES = settings.read(Path(__file__).resolve().parents[2] / "params.yaml").section("validate", Validate).codes
 ORIENTATION = 0x0112
 
 
