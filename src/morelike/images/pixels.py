@@ -4,12 +4,9 @@ At rest, pixels are uint8, H×W×C, C = 1 (grey) or 3 (RGB). In a model they are
 OpenCV's BGR order never leaves this file.
 """
 
-import contextlib
 import io
 import math
-import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -18,32 +15,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from morelike.images import colour, jpeg, stderr_capture
+from morelike.images import colour, headers, jpeg, stderr_capture
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError, NormalisationError
+from morelike.images.headers import MAX_PIXELS, Header
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
-EXTENSIONS = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
-    "PNG": {".png", ".apng"},
-    "TIFF": {".tif", ".tiff"},
-    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpc", ".j2c", ".jpf"},
-    "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
-    "BMP": {".bmp", ".dib"},
-    "DIB": {".bmp", ".dib"},
-    "GIF": {".gif"},
-    "WEBP": {".webp"},
-    "AVIF": {".avif", ".avifs"},
-    "ICO": {".ico"},
-    "TGA": {".tga", ".icb", ".vda", ".vst"},
-    "QOI": {".qoi"},
-    "PSD": {".psd"},
-}
-Image.init()  # registers every format, so that `open` may be told which to try: none that starts a program, as EPS does
-FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
-IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
-MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
 USUAL_JPEG = {
     "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
@@ -54,30 +31,7 @@ COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
 AGREEMENT_LEVELS = 8  # of 255
 MOST_COMPARED_PIXELS = 16_000_000  # of modes that are converted to be compared
-COUNTED_BY_SEEKING = {"GIF", "TIFF"}
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
-PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
-SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
-EXIF_ORIENTATION = 0x0112
-TIFF_BITS_PER_SAMPLE = 258
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself.
-
-    ``bits`` are those of a value of one channel, 8 for a palette. ``as_stored`` tells whether the stored values are the
-    pixels: 8-bit grey or RGB, with neither alpha nor a foreign profile.
-    """
-
-    format: str
-    mode: str
-    bits: int
-    width_px: int
-    height_px: int
-    frames: int
-    orientation: int
-    as_stored: bool
 
 
 @dataclass(frozen=True)
@@ -108,8 +62,8 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
         ImageError: code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
             ``max_pixels``).
     """
-    with _guarded(max_pixels):
-        return _header(_open(data, max_pixels), data, max_pixels)
+    with headers.guarded(max_pixels):
+        return headers.header_of(headers.opened(data, max_pixels), data, max_pixels)
 
 
 def read(
@@ -134,9 +88,9 @@ def read(
     sound = _read_once(data, max_pixels, complained) if complained and _one_decoder_does() else None
     if sound is not None:
         return sound
-    with _guarded(max_pixels):
-        image = _loaded(data, max_pixels)
-        header = _header(image, data, max_pixels)
+    with headers.guarded(max_pixels):
+        image = headers.loaded(data, max_pixels)
+        header = headers.header_of(image, data, max_pixels)
         if header.as_stored:
             converted = colour.Converted(np.atleast_3d(np.asarray(image)))
             del image  # before OpenCV decodes it once more: large images are many bytes
@@ -202,9 +156,9 @@ def _decoded_alike(drawn: Image.Image, options: dict[str, Any], complained: Call
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
     """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other."""
-    with _guarded(max_pixels):
-        image = _loaded(data, max_pixels)
-        return np.ascontiguousarray(orient(colour.convert(image, background).pixels, _orientation(image)))
+    with headers.guarded(max_pixels):
+        image = headers.loaded(data, max_pixels)
+        return np.ascontiguousarray(orient(colour.convert(image, background).pixels, headers.orientation_of(image)))
 
 
 def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
@@ -318,97 +272,3 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     if not np.isfinite(images).all():
         raise NormalisationError(f"{int((~np.isfinite(images)).sum())} values are NaN or infinite")
     return np.ascontiguousarray(np.rint(images.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1))
-
-
-@contextlib.contextmanager
-def _guarded(max_pixels: int) -> Iterator[None]:
-    """Word whatever Pillow raises as an ImageError, keep it quiet, and lend it our limit for what it checks itself."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2  # Pillow warns above it, and raises above twice that
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, MemoryError) as error:
-        counted = re.search(r"\((\d+) pixels\)", str(error))
-        pixels = float(counted[1]) if counted else math.nan
-        raise ImageError("bomb", str(error) or "not enough memory to decode it", pixels, max_pixels) from error
-    except Exception as error:
-        code = "truncated" if "truncated" in str(error).lower() else "decode_error"
-        raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    if not data:
-        raise ImageError("empty", "the file has 0 bytes")
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise
-    except Exception as error:
-        raise _not_opened(data) from error
-    if image.width * image.height > max_pixels:
-        raise _bomb(image, max_pixels)
-    if image.width == 0 or image.height == 0:
-        raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
-    return image
-
-
-def _loaded(data: bytes, max_pixels: int) -> Image.Image:
-    image = _open(data, max_pixels)
-    image.load()  # before getexif(): its swallowed error can make a later load() succeed
-    if image.width * image.height > max_pixels:  # an icon may hold more than its header says
-        raise _bomb(image, max_pixels)
-    return image
-
-
-def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
-    may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
-    seeks = image.format in COUNTED_BY_SEEKING  # on a fresh object: seeking drops the frame that is loaded
-    frames = int(getattr(_open(data, max_pixels) if seeks else image, "n_frames", 1))
-    as_stored = (
-        image.mode in PLAIN_MODES
-        and not colour.has_alpha(image)
-        and not (image.format == "PNG" and b"tRNS" in data)
-        and colour.foreign_profile(image) is None
-    )
-    orientation = _orientation(image) if may_be_turned else 1
-    size = image.width, image.height
-    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
-
-
-def _bits(image: Image.Image, data: bytes) -> int:
-    if image.format == "PNG":
-        return 8 if image.mode == "P" else data[24]  # of the IHDR, which stands first
-    if image.format == "TIFF":
-        return int(max(image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (1,))))
-    return {"1": 1, "I": 16 if image.format == "PPM" else 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
-
-
-def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
-    pixels = image.width * image.height
-    return ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}", pixels, max_pixels)
-
-
-def _not_opened(data: bytes) -> ImageError:
-    """Tell an image with a damaged header from what never was one."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        declared = int.from_bytes(data[4:8], "little") + 8
-        if declared > len(data):
-            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
-        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
-    for signature, name in SIGNATURES.items():
-        if data.startswith(signature):
-            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
-    return ImageError("not_an_image", "no known image format")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(EXIF_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
-        return 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from morelike.images.pixels import IMAGE_EXTENSIONS
+from morelike.images.headers import IMAGE_EXTENSIONS
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 JUNK_FOLDERS = {"__macosx", ".ds_store", "@eadir", "$recycle.bin", "system volume information"}

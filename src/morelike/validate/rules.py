@@ -8,7 +8,7 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
-from morelike.images import pixels
+from morelike.images import headers
 from morelike.images.colour import COLOURED
 from morelike.validate.codes import CODES
 from morelike.validate.policies import Rules
@@ -142,9 +142,9 @@ def _over(table: Table, code: str, values: pd.Series, holds: pd.Series, rules: R
 def _wrong_extension(table: Table) -> Table:
     suffixes = [posixpath.splitext(name)[1].lower() for name in table["file"].tolist()]
     kinds = table["format"].tolist()
-    wrong = [end not in pixels.EXTENSIONS.get(kind, ()) for end, kind in zip(suffixes, kinds, strict=True)]
+    wrong = [end not in headers.EXTENSIONS.get(kind, ()) for end, kind in zip(suffixes, kinds, strict=True)]
     details = [
-        f"holds a {kind} ({', '.join(sorted(pixels.EXTENSIONS.get(kind, ())))}), its name ends in {end!r}"
+        f"holds a {kind} ({', '.join(sorted(headers.EXTENSIONS.get(kind, ())))}), its name ends in {end!r}"
         for end, kind, is_wrong in zip(suffixes, kinds, wrong, strict=True)
         if is_wrong
     ]
