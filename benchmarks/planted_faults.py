@@ -50,7 +50,7 @@ def main() -> None:
         table, _ = collection.collect(
             source, source.entries(), bomb, settings.data.background_rgb, Path(home) / "cache"
         )
-        _, found = run.judged(table, codes, settings.resize.size_px)
+        _, found = run.find_faults(table, codes, settings.resize.size_px)
     print(f"{len(clean)} clean images, {PLANTED} of each fault, {PLANTED_NEAR} of each kind of near-duplicate")
     print(f"{'fault':>28} {'recall':>7} {'precision':>10} {'clean called so':>16}")
     for name, files in planted.items():

@@ -102,7 +102,7 @@ def test_near_duplicates_may_straddle_splits_that_were_given():
         ("dark", 0.01, "near_black: 99th percentile of brightness is at least 0.1"),
         ("entropy_bits", 0.2, "low_information: entropy in bits is at least 0.5"),
         ("mode", "CMYK", "cmyk: mode is not CMYK"),
-        ("bits", 16, "sixteen_bit: not 16 bits a value"),
+        ("bits", 16, "sixteen_bit: not 16 bits per value"),
         ("orientation", 6, "orientation: stored upright"),
         ("width_px", 81, "odd_aspect: long side / short side is at most 4"),
     ],

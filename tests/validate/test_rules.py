@@ -104,7 +104,7 @@ def found(tmp_path_factory):
         (raw / f"c/clean{row}.png").write_bytes(saved(drawn(100 + row), "PNG"))
     for name, encoded in PLANTED.items():
         (raw / "c" / name).write_bytes(encoded())
-    return rules.of_images(collected(raw), RULES)
+    return rules.image_faults(collected(raw), RULES)
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -137,4 +137,4 @@ def test_a_set_of_many_colours_suspects_no_channel_order(tmp_path):
     for row in range(60):
         warm = np.random.default_rng(row).uniform(-80, 80)
         (tmp_path / f"raw/c/{row}.png").write_bytes(saved(drawn(row, warm=warm), "PNG"))
-    assert "channel_order" not in set(rules.of_images(collected(tmp_path / "raw"), RULES)["code"])
+    assert "channel_order" not in set(rules.image_faults(collected(tmp_path / "raw"), RULES)["code"])

@@ -1,4 +1,7 @@
-"""Open an encoded image with Pillow: its format, what its header says, or why it cannot be opened."""
+"""Open an encoded image with Pillow: its format, what its header says, or why it cannot be opened.
+
+Use it through :mod:`morelike.images.pixels`.
+"""
 
 import contextlib
 import io
@@ -30,7 +33,7 @@ EXTENSIONS = {
     "QOI": {".qoi"},
     "PSD": {".psd"},
 }
-Image.init()  # registers every format, so that `open` may be told which to try: none that starts a program, as EPS does
+Image.init()  # registers every format, so that FORMATS can leave out those that start a program, as EPS does
 FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 AS_STORED_MODES = ("L", "RGB")
@@ -44,10 +47,17 @@ TIFF_BITS_PER_SAMPLE = 258
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """What an image file's header says.
 
-    ``bits`` are those of a value of one channel, 8 for a palette. ``as_stored`` tells whether the stored values are the
-    pixels: 8-bit grey or RGB, with neither alpha nor a foreign profile.
+    Attributes:
+        format: Pillow's name of the file format.
+        mode: Pillow's mode of the stored pixels.
+        bits: per value of a channel; 8 for a palette.
+        width_px: as stored, not turned.
+        height_px: as stored, not turned.
+        frames: the number of frames or pages.
+        orientation: of EXIF, 1 to 8; 1 is upright.
+        as_stored: whether the stored values are the pixels: 8-bit grey or RGB, without alpha or foreign profile.
     """
 
     format: str
@@ -62,7 +72,11 @@ class Header:
 
 @contextlib.contextmanager
 def guarded(max_pixels: int) -> Iterator[None]:
-    """Word whatever Pillow raises as an ImageError, keep it quiet, and lend it our limit for what it checks itself."""
+    """Turn whatever Pillow raises into an ImageError, silence its warnings, and set its own limit to ``max_pixels``.
+
+    Raises:
+        ImageError: the one that was raised; else with code ``bomb``, ``truncated`` or ``decode_error``.
+    """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2  # Pillow warns above it, and raises above twice that
     try:
@@ -83,6 +97,11 @@ def guarded(max_pixels: int) -> Iterator[None]:
 
 
 def opened(data: bytes, max_pixels: int) -> Image.Image:
+    """Open an image without decoding its pixels; call it inside :func:`guarded`.
+
+    Raises:
+        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb``.
+    """
     if not data:
         raise ImageError("empty", "the file has 0 bytes")
     try:
@@ -99,6 +118,11 @@ def opened(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def loaded(data: bytes, max_pixels: int) -> Image.Image:
+    """Open an image and decode its first frame; call it inside :func:`guarded`.
+
+    Raises:
+        ImageError: as :func:`opened`.
+    """
     image = opened(data, max_pixels)
     image.load()  # before getexif(): its swallowed error can make a later load() succeed
     if image.width * image.height > max_pixels:  # an icon may hold more than its header says
@@ -107,8 +131,9 @@ def loaded(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
+    """Return the header of an opened image; ``data`` is the whole file."""
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
-    seeks = image.format in COUNTED_BY_SEEKING  # on a fresh object: seeking drops the frame that is loaded
+    seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
     frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
     as_stored = (
         image.mode in AS_STORED_MODES
@@ -123,7 +148,7 @@ def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
 
 def _bits(image: Image.Image, data: bytes) -> int:
     if image.format == "PNG":
-        return 8 if image.mode == "P" else data[24]  # of the IHDR, which stands first
+        return 8 if image.mode == "P" else data[24]  # in the IHDR chunk, which is always the first
     if image.format == "TIFF":
         return int(max(image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (1,))))
     return {"1": 1, "I": 16 if image.format == "PPM" else 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
@@ -135,7 +160,7 @@ def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
 
 
 def _not_opened(data: bytes) -> ImageError:
-    """Tell an image with a damaged header from what never was one."""
+    """Return the error for a file that Pillow cannot open: a damaged header, or no image at all."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         declared = int.from_bytes(data[4:8], "little") + 8
         if declared > len(data):
@@ -148,6 +173,7 @@ def _not_opened(data: bytes) -> ImageError:
 
 
 def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of an opened image, 1 if it has none or its EXIF cannot be read."""
     try:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored

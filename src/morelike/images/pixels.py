@@ -1,7 +1,7 @@
 """The only place that decodes or encodes an image.
 
 At rest, pixels are uint8, H×W×C, C = 1 (grey) or 3 (RGB). In a model they are float32 in [0, 1], N×C×H×W.
-OpenCV's BGR order never leaves this file.
+OpenCV's BGR order never leaves this file. Opening a file and reading its header is in :mod:`morelike.images.headers`.
 """
 
 import io
@@ -20,17 +20,17 @@ from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError, NormalisationError
 from morelike.images.headers import MAX_PIXELS, Header
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # this module reports damaged files itself
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
 USUAL_JPEG = {
     "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
     "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
 }
-# The mode that both decoders' pixels are compared in.
+# Stored mode: the mode in which the pixels of both decoders are compared.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
-AGREEMENT_LEVELS = 8  # of 255
-MOST_COMPARED_PIXELS = 16_000_000  # of modes that are converted to be compared
+SAME_VALUE_LEVELS = 8  # of 255; two decoders agree on a value up to this difference
+MOST_COMPARED_PIXELS = 16_000_000  # of an image that must be converted to be compared
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 
 
@@ -56,10 +56,10 @@ class Picture:
 
 
 def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
-    """Read the header of an encoded image; no pixel is decoded, but for a PNG with an orientation.
+    """Read the header of an encoded image. No pixels are decoded, except of a PNG that may have an orientation.
 
     Raises:
-        ImageError: code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
+        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
             ``max_pixels``).
     """
     with headers.guarded(max_pixels):
@@ -155,16 +155,23 @@ def _decoded_alike(drawn: Image.Image, options: dict[str, Any], complained: Call
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
-    """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other."""
+    """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other.
+
+    Raises:
+        ImageError: as :func:`read`.
+    """
     with headers.guarded(max_pixels):
         image = headers.loaded(data, max_pixels)
         return np.ascontiguousarray(orient(colour.convert(image, background).pixels, headers.orientation_of(image)))
 
 
 def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
-    """Decode as :func:`decode` does, through OpenCV where it gives the same picture (about 3× faster).
+    """Decode as :func:`decode` does, with OpenCV where that gives the same picture (about 3 times as fast).
 
-    For files that :func:`read` has accepted once: OpenCV fills in what a truncated file lacks.
+    Only for files that :func:`read` has accepted, as OpenCV fills in what a truncated file lacks.
+
+    Raises:
+        ImageError: as :func:`read`.
     """
     header = read_header(data, max_pixels)
     if not (header.as_stored and header.format in FAST_FORMATS and header.frames == 1):
@@ -178,9 +185,10 @@ def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = 
 
 
 def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
-    """Return the share of ``ours``, uint8 H×W×{1,3} as stored, that OpenCV decodes over 8 levels of 255 apart.
+    """Return the share of the values ``ours`` from which those that OpenCV decodes differ by more than 8 levels of 255.
 
-    1 if OpenCV finds another size, NaN if it does not read the file, or has several frames.
+    ``ours`` is uint8 H×W×{1,3}, as stored, not turned. The result is 1 if OpenCV finds another size, NaN if OpenCV
+    cannot read the file or the file has several frames.
     """
     if header.format not in SECOND_OPINIONS or header.frames > 1:
         return math.nan
@@ -200,11 +208,11 @@ def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
     theirs = np.atleast_3d(theirs)
     if ours.shape == theirs.shape and cv2.norm(ours, theirs, cv2.NORM_INF) == 0:
         return 0.0
-    return float((cv2.absdiff(*np.broadcast_arrays(ours, theirs)) > AGREEMENT_LEVELS).mean())
+    return float((cv2.absdiff(*np.broadcast_arrays(ours, theirs)) > SAME_VALUE_LEVELS).mean())
 
 
 def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Image) -> float:
-    """Ask for palettes and alpha too: not TIFF's, of which OpenCV gives the indices, nor where a copy is too much."""
+    """Compare palettes and alpha too, but not a TIFF's palette (OpenCV gives its indices) nor a very large image."""
     small = image.width * image.height <= MOST_COMPARED_PIXELS
     if not small or header.mode not in COMPARED_MODES or (header.format, header.mode) == ("TIFF", "P"):
         return math.nan
@@ -212,7 +220,7 @@ def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Ima
 
 
 def orient(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn stored pixels upright by their EXIF orientation (1 to 8; anything else is 1)."""
+    """Turn stored pixels, H×W×C, upright by their EXIF orientation (1 to 8; anything else counts as 1); a view."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -223,7 +231,7 @@ def orient(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def to_colour(image: np.ndarray, channels: int) -> np.ndarray:
-    """Convert H×W×{1,3} uint8 to ``channels`` (1: ITU-R 601 luma, 3: RGB)."""
+    """Convert uint8 H×W×{1,3} to uint8 H×W×``channels`` (1: ITU-R 601 luma, 3: RGB)."""
     if image.shape[2] == channels:
         return image
     if channels == 1:
@@ -232,7 +240,11 @@ def to_colour(image: np.ndarray, channels: int) -> np.ndarray:
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Encode uint8 H×W×{1,3} (RGB order) as PNG; the same pixels always give the same bytes."""
+    """Encode uint8 H×W×{1,3} (RGB order) as PNG; the same pixels always give the same bytes.
+
+    Raises:
+        NormalisationError: if the array has another dtype or shape, or OpenCV cannot encode it.
+    """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise NormalisationError(f"expected uint8 H×W×1 or H×W×3 to encode, got {image.dtype} {image.shape}")
     ok, data = cv2.imencode(".png", image[:, :, ::-1] if image.shape[2] == 3 else image)
@@ -242,7 +254,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """Encode uint8 H×W×{1,3} as JPEG (4:2:0, ``quality`` 1 to 100) and decode it again: its artefacts stay."""
+    """Encode uint8 H×W×{1,3} as JPEG (4:2:0, ``quality`` 1 to 100) and decode it: a copy with JPEG's artefacts."""
     grey = image.shape[2] == 1
     _, data = cv2.imencode(".jpg", image if grey else image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
@@ -267,7 +279,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     """Convert float N×C×H×W in [0, 1] to uint8 N×H×W×C, rounding; out-of-range values are clipped.
 
     Raises:
-        NormalisationError: on a non-finite value; nothing here turns NaN into a picture.
+        NormalisationError: if a value is NaN or infinite.
     """
     if not np.isfinite(images).all():
         raise NormalisationError(f"{int((~np.isfinite(images)).sum())} values are NaN or infinite")
