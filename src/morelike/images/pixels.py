@@ -6,26 +6,33 @@ OpenCV's BGR order never leaves this file. Opening a file and reading its header
 
 import io
 import math
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image
 
-from morelike.images import colour, headers, jpeg, stderr_capture
+from morelike.images import colour, headers
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError, NormalisationError
 from morelike.images.headers import MAX_PIXELS, Header
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # this module reports damaged files itself
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
-USUAL_JPEG = {
+STORED_JPEG = {
     "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
     "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
 }
+JPEG_START = b"\xff\xd8\xff"
+JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # simplejpeg's colour spaces
+# What follows 0xFF in a JPEG (ITU-T T.81, table B.1): 0 and 0xFF (filling), baseline and progressive frames, tables,
+# restarts, start, end, scan, JFIF and comment are usual; the markers of other metadata are APP1 to APP15.
+UNUSUAL_MARKER = re.compile(rb"\xff[^\x00\xc0\xc2\xc4\xd0-\xdb\xdd\xe0-\xef\xfe\xff]", re.DOTALL)
+METADATA_MARKER = re.compile(rb"\xff[\xe1-\xef]")
 # Stored mode: the mode in which the pixels of both decoders are compared.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
@@ -66,26 +73,20 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
         return headers.header_of(headers.opened(data, max_pixels), data, max_pixels)
 
 
-def read(
-    data: bytes,
-    max_pixels: int = MAX_PIXELS,
-    background: Colour = WHITE,
-    complained: Callable[[], bool] | None = None,
-) -> Picture:
+def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
     Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.colour` says
     what becomes of each mode.
 
-    Both decode a JPEG by libjpeg-turbo. ``complained`` tells whether it wrote a warning
-    (:mod:`morelike.images.stderr_capture`). Given that, a usual JPEG without a warning is decoded by OpenCV alone:
-    :func:`_one_decoder_does` proves in each process that Pillow would give the same pixels.
+    A usual JPEG without any warning of libjpeg-turbo is decoded only once, by simplejpeg: :func:`decoders_agree` proves
+    in each process that Pillow and OpenCV would give the same pixels.
 
     Raises:
-        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``, ``infinite`` or
-            ``out_of_range``.
+        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``,
+            ``infinite`` or ``out_of_range``.
     """
-    sound = _read_once(data, max_pixels, complained) if complained and _one_decoder_does() else None
+    sound = _read_once(data, max_pixels) if decoders_agree() else None
     if sound is not None:
         return sound
     with headers.guarded(max_pixels):
@@ -102,56 +103,69 @@ def read(
         return Picture(header, replace(converted, pixels=upright), disagreement)
 
 
-def _read_once(data: bytes, max_pixels: int, complained: Callable[[], bool]) -> Picture | None:
-    """Decode a usual JPEG without any warning, by OpenCV alone; return None of anything else."""
-    frame = jpeg.usual_frame(data)
-    if frame is None or frame.width_px * frame.height_px > max_pixels:
+def _read_once(data: bytes, max_pixels: int) -> Picture | None:
+    """Decode a usual 8-bit grey or YCbCr JPEG without any warning; return None for anything else."""
+    if not data.startswith(JPEG_START) or UNUSUAL_MARKER.search(data):
         return None
-    mode = "L" if frame.components == 1 else "RGB"
-    header = Header("JPEG", mode, 8, frame.width_px, frame.height_px, 1, 1, True)
     try:
-        header = header if frame.bare else read_header(data, max_pixels)
-        complained()  # of what was before
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), USUAL_JPEG[mode])
-    except (ImageError, cv2.error):
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if space not in JPEG_MODES or width * height > max_pixels:
+            return None
+        mode = JPEG_MODES[space]
+        header = Header("JPEG", mode, 8, width, height, 1, 1, True)
+        if METADATA_MARKER.search(data):  # perhaps an orientation, a profile or more pictures
+            header = read_header(data, max_pixels)
+        if not header.as_stored or (header.format, header.mode, header.frames) != ("JPEG", mode, 1):
+            return None
+        image = _strictly_decoded(data, mode)
+    except (ImageError, ValueError):
         return None
-    usual = header.as_stored and (header.format, header.mode, header.frames) == ("JPEG", mode, 1)
-    if complained() or image is None or image.shape[:2] != (header.height_px, header.width_px) or not usual:
-        return None
-    upright = np.ascontiguousarray(orient(np.atleast_3d(image), header.orientation))
-    return Picture(header, colour.Converted(upright), 0.0)
+    return Picture(header, colour.Converted(np.ascontiguousarray(orient(image, header.orientation))), 0.0)
+
+
+def _strictly_decoded(data: bytes, mode: str) -> np.ndarray:
+    """Decode a JPEG to uint8 H×W×{1,3}, as stored.
+
+    Raises:
+        ValueError: if libjpeg-turbo has an error or a warning.
+    """
+    return simplejpeg.decode_jpeg(data, "GRAY" if mode == "L" else "RGB", strict=True)
 
 
 @cache
-def _one_decoder_does() -> bool:
-    """Prove on drawn JPEGs that Pillow and OpenCV give the same pixels, and that OpenCV's warnings are heard.
+def decoders_agree() -> bool:
+    """Prove on drawn JPEGs that Pillow, OpenCV and simplejpeg give the same pixels, and simplejpeg refuses damage.
 
-    Every kind is decoded sound, with quanta so large that the arithmetic overflows, and with damaged pixels.
+    Every kind is decoded sound, with quantisation so coarse that the arithmetic overflows, and with damaged pixels.
     """
     y, x = np.mgrid[0:37, 0:43]
     drawn = np.stack([128 + 100 * np.sin(x / 3), (x * y * 37) % 256, (x + y) * 3], axis=2).astype(np.uint8)
     kinds = [{"progressive": prog, "subsampling": factor} for prog in (False, True) for factor in range(3)]
     pictures = [(drawn, kind) for kind in kinds] + [(drawn[:, :, 1], {})]
     try:
-        with stderr_capture.stderr_kept() as complained:
-            return all(_decoded_alike(Image.fromarray(picture), kind, complained) for picture, kind in pictures)
-    except (OSError, cv2.error):  # one of them was built without JPEG
+        return all(_decoded_alike(Image.fromarray(picture), kind) for picture, kind in pictures)
+    except (OSError, ValueError, cv2.error):  # one of them was built without JPEG
         return False
 
 
-def _decoded_alike(drawn: Image.Image, options: dict[str, Any], complained: Callable[[], bool]) -> bool:
+def _decoded_alike(drawn: Image.Image, options: dict[str, Any]) -> bool:
     file = io.BytesIO()
     drawn.save(file, "JPEG", **options)
-    sound, flag = file.getvalue(), USUAL_JPEG[drawn.mode]
+    sound = file.getvalue()
     quanta, scan = sound.find(b"\xff\xdb") + 5, sound.rfind(b"\xff\xda") + 10
     overflowing = sound[:quanta] + b"\xff" * 64 + sound[quanta + 64 :]
     damaged = sound[: scan + 8] + sound[-2:]
     for data in (sound, overflowing):
-        theirs = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-        if complained() or theirs is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(data))), theirs):
-            return False
-    cv2.imdecode(np.frombuffer(damaged, np.uint8), flag)
-    return complained()
+        once = _strictly_decoded(data, drawn.mode)
+        theirs = cv2.imdecode(np.frombuffer(data, np.uint8), STORED_JPEG[drawn.mode])
+        for other in (np.asarray(Image.open(io.BytesIO(data))), theirs):
+            if other is None or not np.array_equal(np.atleast_3d(other), once):
+                return False
+    try:
+        _strictly_decoded(damaged, drawn.mode)
+    except ValueError:
+        return True
+    return False
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from morelike.core import code, files
 from morelike.validate.known_digests import KnownDigests
 
-DECODERS = ("pillow", "opencv-python-headless", "numpy")
+DECODERS = ("pillow", "opencv-python-headless", "simplejpeg", "numpy")
 ROWS_PER_PART = 20_000  # an interrupted audit loses at most these
 MOST_PARTS = 8
 

@@ -2,14 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from morelike.images import pixels, stderr_capture
+from morelike.images import pixels, stderr
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError
 from morelike.storage.labels import Entry, has_image_extension
@@ -44,8 +43,8 @@ class Inspector:
         A file's ``sha256`` is "" if it could not be read, and ``code`` says why; else ``code`` is what its entry has.
         """
         seen = []
-        with stderr_capture.stderr_kept() as complained:
-            facts = _Facts(self.max_pixels, self.background, complained)
+        facts = _Facts(self.max_pixels, self.background)
+        with stderr.muted():
             for entry in entries:
                 row = {"sha256": "", "code": entry.code, "detail": entry.detail}
                 if entry.code in ("", "stray"):
@@ -71,8 +70,8 @@ class Inspector:
 class _Facts:
     """Rows of facts. Hashes and histograms are evaluated at the end, for all images at once."""
 
-    def __init__(self, max_pixels: int, background: Colour, complained: Callable[[], bool]):
-        self.settings = max_pixels, background, complained
+    def __init__(self, max_pixels: int, background: Colour):
+        self.settings = max_pixels, background
         self.rows: dict[str, Row] = {}
         self.measured: list[str] = []
         self.thumbnails: list[np.ndarray] = []
