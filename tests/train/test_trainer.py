@@ -68,12 +68,17 @@ class TwoPlayers(ImageModel):
         return torch.sigmoid(self.generator(noise((6,)))).unflatten(1, (-1, self.spec.height, self.spec.width))
 
 
-@pytest.fixture
-def two_players(monkeypatch):
+def register(monkeypatch) -> None:
+    """Let the registry know the two players."""
     module = type(sys)("morelike.models.two_players")
     module.Model, module.Settings, module.SynthesisSettings = TwoPlayers, ModelSettings, Method
     known = registry.module_of
     monkeypatch.setattr(registry, "module_of", lambda name: module if name == "two_players" else known(name))
+
+
+@pytest.fixture
+def two_players(monkeypatch):
+    register(monkeypatch)
 
 
 @pytest.fixture(scope="module")

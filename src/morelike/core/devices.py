@@ -44,10 +44,11 @@ def memory_format(setting: str = "auto") -> torch.memory_format:
     return torch.contiguous_format if plain else torch.channels_last
 
 
-def fabric(setting: str = "auto", batch_size: int = 1) -> Fabric:
+def fabric(setting: str = "auto", batch_size: int = 1, losses: int = 1) -> Fabric:
     """Return a launched Fabric with the precision of ``setting``, on the best single device.
 
-    Started by ``torchrun``, on as many processes as that has started (DDP), which share out ``batch_size``.
+    Started by ``torchrun``, on as many processes as that has started (DDP), which share out ``batch_size``. Where there
+    are several ``losses``, none of them has a gradient for all parameters, which DDP must be told.
 
     Raises:
         DeviceError: the processes cannot share a batch evenly.
@@ -58,7 +59,8 @@ def fabric(setting: str = "auto", batch_size: int = 1) -> Fabric:
         raise DeviceError(
             f"train.batch_size: expected a multiple of torchrun's {processes} processes, got {batch_size}"
         )
-    strategy = {"strategy": "ddp", "num_nodes": processes // here} if processes > 1 else {}
+    kind = "ddp" if losses == 1 else "ddp_find_unused_parameters_true"
+    strategy = {"strategy": kind, "num_nodes": processes // here} if processes > 1 else {}
     chosen = Fabric(accelerator="auto", devices=here, precision=precision(setting), **strategy)
     chosen.launch()
     return chosen

@@ -63,6 +63,11 @@ class ImageTraining:
         common = self.common
         return schedule(self.settings.budget_images, common.batch_size, common.warmup_images, common.cooldown_share)
 
+    @property
+    def has_several_players(self) -> bool:
+        """Whether the model says more of its optimisers than that there is one."""
+        return registry.module_of(self.model).Model.players is not ImageModel.players
+
     def trainer(self, fabric: Fabric) -> Trainer:
         """Return a fresh trainer: random weights, nothing seen.
 
@@ -148,7 +153,7 @@ def train(task: ImageTraining, out: Path, live: Path, state: Path) -> dict[str, 
         TrainingFault: at the first value that a check refuses, naming the cause, the place and the files.
         KeyboardInterrupt: on SIGINT or SIGTERM, after the state is saved.
     """
-    fabric = devices.fabric(task.common.precision, task.common.batch_size)
+    fabric = devices.fabric(task.common.precision, task.common.batch_size, losses=1 + task.has_several_players)
     if not fabric.is_global_zero:
         progress.mute()
     precision = devices.precision(task.common.precision)
