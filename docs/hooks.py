@@ -45,7 +45,7 @@ def setting_tables() -> str:
     """Return a heading and a table per section of ``params.yaml``, in its order."""
     values = settings.read(ROOT / "params.yaml").values
     owned = settings.owned() | registry.sections() | search.SECTIONS
-    sections = [("seed", "", [("seed", "a whole number from 0", settings.Params.seed.__doc__)])]
+    sections = [("seed", "", [("seed", "a whole number from 0", words(settings.Params.seed.__doc__))])]
     for key, kind in sorted(owned.items(), key=lambda one: list(values).index(one[0].split(".")[0])):
         sections += _of_section(key, kind)
     parts = []
@@ -221,8 +221,8 @@ def _default(values: dict[str, Any], key: str) -> str:
 
 
 def _paths(paths: Iterable[str]) -> str:
-    plain = (re.sub(r"\$\{([\w.]+)\}", r"\1", path.replace("${item.model}", "MODEL")) for path in paths)
-    return "<br>".join(f"`{path}`" for path in sorted(plain))
+    plain = (re.sub(r"\$\{(?:item|train)\.(\w+)\}", lambda found: found[1].upper(), path) for path in paths)
+    return "<br>".join(f"`{path}`" for path in sorted(plain)).replace("${data.raw}", "data.raw")
 
 
 LONG = 10  # a mapping of more is only counted
