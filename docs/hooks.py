@@ -92,7 +92,8 @@ def allowed(schema: dict[str, Any]) -> str:
     'a number above 0, at most 1'
     """
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(allowed(one) for one in schema["anyOf"]))
+        said = list(dict.fromkeys(allowed(one) for one in schema["anyOf"]))
+        return " or ".join(one for one in said if one.replace("whole ", "") not in set(said) - {one})
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     said = KINDS[schema.get("type", "object")]
@@ -241,7 +242,7 @@ BOUNDS = {
     "maximum": ", at most {}",
     "exclusiveMaximum": ", below {}",
     "multipleOf": ", a multiple of {}",
-    "pattern": " of the form `{}`",
+    "examples": " such as `{0[0]}`",
 }
 TABLES: dict[str, Callable[[], str]] = {
     name: cache(make)

@@ -130,6 +130,8 @@ def test_the_words_of_bounds(hooks):
     assert hooks.allowed({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}]}) == (
         "`auto` or a whole number from 1"
     )
+    assert hooks.allowed({"anyOf": [{"type": "integer"}, {"type": "number"}]}) == "a number"
+    assert "or text such as `5%` or `null`" in hooks.TABLES["fault_rule"]()
     assert hooks.words("Add ``std``, see :func:`apply`.\n\nMore.") == "Add `std`, see `apply`."
 
 
