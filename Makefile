@@ -1,6 +1,6 @@
 # `make help` says what can be done here. Python 3.11 or newer, make and git are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help repro search test test-slow lint format deps bench clean requirements
+.PHONY: help repro search test test-slow lint format deps docs bench clean requirements
 SHELL := /bin/sh
 
 # A Python of your own choice: make test PYTHON=/path/to/python3.12
@@ -14,6 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
+export NO_MKDOCS_2_WARNING := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 help: ## this list
@@ -48,6 +49,10 @@ format: $(READY) ## write the code in the one form
 
 deps: $(READY) ## write the library modules that each stage reaches into dvc.yaml
 	$(PY) -m tests.dvc_deps --write
+
+docs: $(READY) ## the site of docs/, with every setting and fault; works offline
+	@$(PY) -m mkdocs build --quiet --strict
+	@echo "The site: file://$(CURDIR)/site/index.html"
 
 bench: $(READY) ## side-by-side runs against peers, of minutes
 	$(PY) -m pip install -qq -c requirements.txt --no-build-isolation -e ".[bench]"

@@ -80,6 +80,7 @@ def edit_params(folder: Path, changes: dict) -> None:
 
 def _merged(values: dict, changes: dict) -> dict:
     inner = {
-        key: _merged(values[key], change) if isinstance(change, dict) else change for key, change in changes.items()
+        key: _merged(values.get(key, {}), change) if isinstance(change, dict) else change
+        for key, change in changes.items()
     }
     return values | inner

@@ -61,7 +61,8 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
     quarantine = _table(inputs.validated / "quarantine.parquet")
     filtered = _table(inputs.augmented / "filtered.parquet")
     normalisation = _json(inputs.resized / "normalisation.json")
-    strips = pictures.class_strips(inputs.resized, inputs.noisy, inputs.models, inputs.synthetic, settings.examples)
+    folders = pictures.Folders(inputs.resized, inputs.noisy, inputs.models, inputs.synthetic, inputs.trained)
+    strips = pictures.class_strips(folders, settings.examples)
     counts = _counts(manifest)
     return {
         "plotly": Markup(figures.script()),
