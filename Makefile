@@ -15,6 +15,7 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export NO_MKDOCS_2_WARNING := 1
+export NO_MKDOCS_2_WARNING := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 help: ## this list
