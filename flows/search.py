@@ -19,9 +19,10 @@ from dvc.exceptions import DvcException
 from flows import pipeline
 from flows.pipeline import Target
 from flows.tuning import loop, results, space, workers
+from flows.tuning.errors import SearchError
 from flows.tuning.settings import Search
 from flows.tuning.study import Study
-from flows.tuning.workers import Project, SearchError, Worker
+from flows.tuning.workers import Project, Worker
 from morelike.core import files, settings
 from morelike.core.errors import MorelikeError
 from morelike.core.settings import Params

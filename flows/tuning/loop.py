@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from optuna.trial import Trial
 
 from flows.tuning import results
+from flows.tuning.errors import MetricMissing, TrialInterrupted
 from flows.tuning.study import Study
-from flows.tuning.workers import MetricMissing, TrialInterrupted
 from morelike.core.errors import MorelikeError, ParamsError
 
 SECONDS_BETWEEN_LOOKS = 0.3

@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,34 +22,15 @@ import yaml
 
 from flows import pipeline, stage_process
 from flows.pipeline import Target
+from flows.tuning.errors import MetricMissing, SearchError, TrialInterrupted
+from flows.tuning.git import IDENTITY, git, snapshot
 from flows.tuning.settings import Search
 from morelike.core import files, settings
-from morelike.core.errors import MorelikeError
 
-UNTRACKED = (
-    "*.py",
-    "*.dvc",
-    "dvc.yaml",
-    "dvc.lock",
-    "params.yaml",
-)  # copied along; other untracked files may be large data
-IDENTITY = {"name": "morelike search", "email": "search@localhost"}
 INTERRUPTED = tuple(f"exited with {code}" for code in (130, 143, -2, -15))  # by SIGINT or SIGTERM, the stage of DVC
 MARK = "MORELIKE_SEARCH_COPY"  # environment variable of all processes in a copy
 LOGGED = "dvclive/plots/metrics/{key}.tsv"
 BASE, SNAPSHOT = "refs/morelike/base", "refs/morelike/snapshot"
-
-
-class SearchError(MorelikeError):
-    """A search that cannot begin, or of which no trial completed."""
-
-
-class TrialInterrupted(SearchError):
-    """A trial that was ended from outside the search."""
-
-
-class MetricMissing(SearchError):
-    """A metric that the stage does not write: every trial would lack it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +67,7 @@ def project(root: Path, raw: str, target: Target) -> Project:
         raise SearchError(f"expected a git repository with a commit, got {root}: {advice}") from error
     if Path(top).resolve() != root:
         raise SearchError(f"expected the top folder of a git repository, got {root}: its top is {top}")
-    return Project(root, commit, _snapshot(root, commit, raw), raw, target)
+    return Project(root, commit, snapshot(root, commit, raw), raw, target)
 
 
 class Worker:
@@ -309,39 +289,6 @@ def end_leftovers(copies: Path) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
     psutil.wait_procs(left, timeout=stage_process.SECONDS_TO_END)
-
-
-def git(folder: Path, *arguments: str, **variables: str) -> str:
-    """Run git in ``folder`` and return what it prints.
-
-    Raises:
-        SearchError: with what git says.
-    """
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=inherited | variables, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise SearchError(f"git {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-def _snapshot(root: Path, commit: str, raw: str) -> str:
-    """Commit the project as it stands, with an index of its own; no branch points to the commit."""
-    there = Path(git(root, "rev-parse", "--path-format=absolute", "--git-path", "index"))
-    with tempfile.TemporaryDirectory() as folder:
-        index = Path(folder) / "index"
-        if there.exists():
-            shutil.copy2(there, index)  # its time tells git which files to look into
-        aside = {"GIT_INDEX_FILE": str(index)}
-        git(root, "add", "--update", ".", **aside)
-        listed = git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *UNTRACKED, **aside)
-        for name in filter(None, listed.split("\0")):
-            if not Path(name).is_relative_to(os.path.normpath(raw)):
-                git(root, "add", "--", name, **aside)
-        tree = git(root, "write-tree", **aside)
-        author = {f"GIT_{who}_{key.upper()}": one for who in ("AUTHOR", "COMMITTER") for key, one in IDENTITY.items()}
-        return git(root, "commit-tree", tree, "-p", commit, "-m", "the project when the search began", **author)
 
 
 def _reason(log: Path, target: Target, code: int) -> str:

@@ -17,8 +17,8 @@ import yaml
 
 from flows import pipeline, search
 from flows.tuning import loop, results, space, workers
+from flows.tuning.errors import SearchError, TrialInterrupted
 from flows.tuning.study import JOURNAL, Study
-from flows.tuning.workers import SearchError
 from morelike.core import settings
 from morelike.core.errors import MorelikeError, ParamsError
 from tests import tiny_project
@@ -227,7 +227,7 @@ def test_a_failed_trial_is_noted_with_its_message_and_stops_nothing(tmp_path, at
 def test_a_trial_that_something_outside_ended_is_no_result_and_is_left_for_the_next_run(tmp_path):
     class Interrupted(FakeJob):
         def value(self):
-            raise workers.TrialInterrupted("exited with 130")
+            raise TrialInterrupted("exited with 130")
 
     trials = study(tmp_path, method="random", space=RANGES, trials=2)
     run(trials, [Interrupted([1.0]), FakeJob([1.0])])
@@ -299,7 +299,7 @@ def test_only_whole_lines_with_numbers_are_evaluations(tmp_path):
 
 def test_a_study_is_known_by_what_its_trials_share(tmp_path):
     target = pipeline.target("reports/metrics/train-dae.json", tiny_project.ROOT)
-    lock = {"validate": {"deps": [{"path": "src/morelike/sources.py", "md5": "1"}]}}
+    lock = {"validate": {"deps": [{"path": "src/morelike/storage/sources.py", "md5": "1"}]}}
 
     def known(changes: dict, lock: dict = lock) -> str:
         text = pipeline.with_values(TEXT, changes)
@@ -312,7 +312,7 @@ def test_a_study_is_known_by_what_its_trials_share(tmp_path):
     assert known({"evaluate.steps": 7}) == same
     other = [{"search.pruner": "none"}, {"models.dae.width": 8}, {"search.space": CHOICES}, {"seed": 1}]
     names = [known(changes) for changes in other]
-    names.append(known({}, {"validate": {"deps": [{"path": "src/morelike/sources.py", "md5": "2"}]}}))
+    names.append(known({}, {"validate": {"deps": [{"path": "src/morelike/storage/sources.py", "md5": "2"}]}}))
     assert len({same, *names}) == 6
 
 
