@@ -12,11 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from morelike.core import compute
 
 ROUNDS = 3
+PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 
 
 def main() -> None:
-    """Print images per second of each, best of the rounds, and the ratios."""
-    import images  # as all heavy packages, not above: workers load this script too
+    """Print the images per second of each, best of the rounds, and the ratios."""
+    import images  # heavy packages are not imported above: worker processes load this script too
 
     asked = images.arguments(__doc__, 10_000)
     _import_all()
@@ -26,7 +27,7 @@ def main() -> None:
         files = sorted(str(path) for path in raw.rglob("*.jpg"))
         kinds = {"decode alone": bare_decode, "morelike": ours, "CleanVision": theirs}
         best = dict.fromkeys(kinds, float("inf"))
-        for number in range(ROUNDS):  # in turns, so that a busy moment of the machine falls on all
+        for number in range(ROUNDS):  # in turns, so that a busy moment of the machine affects all
             for kind, work in kinds.items():
                 best[kind] = min(best[kind], timed(functools.partial(work, raw, files, Path(home) / f"{number}")))
     print(f"{len(files)} JPEGs, {compute.cores()} cores, best of {ROUNDS}")
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 def _import_all() -> None:
-    """Load what both import when they are first called, so that it is in no time."""
+    """Load what both import at their first call, so that importing is not timed."""
     import cleanvision  # noqa: F401
     import great_expectations.expectations  # noqa: F401
 
@@ -70,14 +71,16 @@ def bare_decode(_raw: Path, files: list[str], _home: Path) -> None:
 
 def ours(raw: Path, _files: list[str], home: Path) -> None:
     """Run the whole audit: facts, duplicates, findings, split, Great Expectations, tables; nothing known before."""
-    from morelike.core import params
+    from morelike.core import settings
     from morelike.validate import run
+    from morelike.validate.settings import Validate
 
-    run.validate(raw, params.load(), run.Audit(home / "out", home / "state"))
+    audit = run.Audit(home / "out", home / "state")
+    run.validate(raw, settings.read(PARAMS).section("validate", Validate), audit)
 
 
 def theirs(raw: Path, _files: list[str], _home: Path) -> None:
-    """Run CleanVision with all its issue types, on as many processes as it takes."""
+    """Run CleanVision with all its issue types, on all cores."""
     from cleanvision import Imagelab
 
     Imagelab(data_path=str(raw)).find_issues(n_jobs=compute.cores(), verbose=False)

@@ -1,4 +1,4 @@
-"""Folders of small JPEGs to measure on: cut from a folder of your own, or drawn from the built-in digits."""
+"""Folders of small JPEGs to measure on: taken from a folder of yours, or drawn from the built-in digits."""
 
 import argparse
 from pathlib import Path
@@ -28,7 +28,7 @@ def sources(folder: Path | None) -> list[np.ndarray]:
 
 
 def unlike(images: list[np.ndarray], count: int, seed: int = 0) -> list[np.ndarray]:
-    """Return ``count`` images: the given ones, and where they do not suffice, turned and mirrored ones of them."""
+    """Return ``count`` different images: the given ones, and if they are too few, turned and mirrored ones too."""
     rng = np.random.default_rng(seed)
     images = [images[row] for row in rng.permutation(len(images))]
     turned = [np.rot90, np.flipud, np.fliplr, lambda image: np.rot90(image, 3)]

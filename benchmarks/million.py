@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from morelike.core import params
+from morelike.core import settings
 from morelike.validate import expectations, likeness, run
 from morelike.validate.hashing import SMALL_SIDE_PX, in_hex
+from morelike.validate.settings import Validate
 
 PLANTED = 1_000  # pairs of near-duplicates, 4 bits apart
 
@@ -22,14 +23,16 @@ def main(rows: int = 1_000_000) -> None:
     copies = np.arange(PLANTED) + rows // 2
     hashes[copies] = hashes[:PLANTED] ^ np.uint64(0b1111)
     thumbnails[copies] = thumbnails[:PLANTED]
-    codes = params.load(Path(__file__).resolve().parents[1] / "params.yaml").validate_.codes
+    params = settings.read(Path(__file__).resolve().parents[1] / "params.yaml")
+    fault_rules = params.section("validate", Validate).codes
     start = time.perf_counter()
-    groups = likeness.near_duplicate_groups(hashes, list(map(bytes, thumbnails)), int(codes["near_duplicate"].limit))
+    radius_bits = int(fault_rules["near_duplicate"].limit)
+    groups = likeness.near_duplicate_groups(hashes, list(map(bytes, thumbnails)), radius_bits)
     searched = time.perf_counter()
     found = int((groups[copies] == groups[:PLANTED]).sum())
     table = _table(rng, rows, hashes, groups)
     tabled = time.perf_counter()
-    result = expectations.check(table, expectations.suite(codes, ["a", "b"], splits_given=False))
+    result = expectations.check(table, expectations.suite(fault_rules, ["a", "b"], splits_given=False))
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{rows} rows: near-duplicates {searched - start:.0f} s, {found} of {PLANTED} planted pairs found")

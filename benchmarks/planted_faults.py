@@ -1,4 +1,4 @@
-"""2,000 clean images with 20 of each fault planted: recall and precision of the audit, code by code.
+"""2,000 clean images with 20 of each fault planted: recall and precision of the audit, per fault code.
 
 Precision counts the clean images that are called faulty; a planted image may rightly have a second fault (a black one
 has little information), which is not counted against it.
@@ -21,36 +21,38 @@ from PIL import Image, ImageCms
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import images
 
-from morelike.core import params
+from morelike.core import settings
+from morelike.resize.settings import Resize
+from morelike.storage.settings import Data
 from morelike.storage.sources import open_source
 from morelike.validate import collection, run
+from morelike.validate.settings import Validate
 
 PLANTED = 20
-PLANTED_NEAR = 100  # a share of 95% is not to be seen on 20
+PLANTED_NEAR = 100  # 20 are too few to measure a share of 95%
 ORIENTATION = 0x0112
 Picture = np.ndarray
 
 
 def main() -> None:
-    """Plant, audit, and print a line a code."""
+    """Plant faults, audit, and print a line per fault code."""
     asked = images.arguments(__doc__, 2_000)
     pool = images.unlike(images.sources(asked.images), asked.count + PLANTED * len(PLANTS))
     clean, spare = pool[: asked.count], iter(pool[asked.count :])
-    settings = params.load()
+    params = settings.read(Path(__file__).resolve().parents[1] / "params.yaml")
+    fault_rules, form = params.section("validate", Validate).codes, params.section("resize", Resize)
+    sides = form.height_px, form.width_px
     with tempfile.TemporaryDirectory() as home:
         raw = Path(home) / "raw"
         images.write(raw, clean)
         planted = {
             code: [_plant(raw, code, n, plant(next(spare))) for n in range(PLANTED)] for code, plant in PLANTS.items()
         }
-        planted |= _doubles(raw, clean) | _links(raw)
+        planted |= _duplicates(raw, clean) | _links(raw)
         source = open_source(raw)
-        codes = settings.validate_.codes
-        bomb = int(codes["bomb"].limit)
-        table, _ = collection.collect(
-            source, source.entries(), bomb, settings.data.background_rgb, Path(home) / "cache"
-        )
-        _, found = run.judged(table, codes, settings.resize.size_px)
+        background, bomb = params.section("data", Data).background_rgb, int(fault_rules["bomb"].limit)
+        table, _ = collection.collect(source, source.entries(), bomb, background, Path(home) / "cache")
+        _, found = run.find_faults(table, fault_rules, None if "auto" in sides else sides)
     print(f"{len(clean)} clean images, {PLANTED} of each fault, {PLANTED_NEAR} of each kind of near-duplicate")
     print(f"{'fault':>28} {'recall':>7} {'precision':>10} {'clean called so':>16}")
     for name, files in planted.items():
@@ -74,8 +76,8 @@ def _plant(raw: Path, code: str, number: int, made: tuple[bytes, str]) -> str:
     return path.relative_to(raw).as_posix()
 
 
-def _doubles(raw: Path, clean: list[Picture]) -> dict[str, list[str]]:
-    """Plant doubles of clean images: the same pixels, and nearly the same in four ways."""
+def _duplicates(raw: Path, clean: list[Picture]) -> dict[str, list[str]]:
+    """Plant duplicates of clean images: the same pixels, and nearly the same in four ways."""
     rows = np.random.default_rng(1).permutation(len(clean))
     planted = {"exact_duplicate": [], "label_conflict": []}
     for number, row in enumerate(rows[: 2 * PLANTED]):

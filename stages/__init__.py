@@ -1,1 +1,1 @@
-"""One thin file a stage: paths and its own params section, one library call, what it measured."""
+"""One thin file per stage: paths and its own section of params.yaml in, one library call, what it measured out."""

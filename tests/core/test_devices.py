@@ -3,14 +3,13 @@ import torch
 
 from morelike.core import devices
 from morelike.models import vae
-from morelike.models.base import Batch, Form
-
-VAE = {"width": 8, "latent_dims": 4, "beta": 1.0, "beta_warmup_images": 0.0, "logvar_bound": 8.0}
+from morelike.models.base import Batch, ImageSpec
+from tests.training_stores import VAE, model_settings
 
 
 def a_model():
     torch.manual_seed(0)
-    return vae.Model(Form(8, 8, 1, ("a",)), VAE)
+    return vae.Model(ImageSpec(8, 8, 1, ("a",)), model_settings("vae", VAE))
 
 
 def loss_of(model):

@@ -21,7 +21,7 @@ def test_a_stream_does_not_depend_on_the_global_state_or_on_other_streams():
 
 
 def test_a_stream_is_the_same_in_another_process():
-    code = "from morelike import randomness; print(randomness.derived_seed(3, 'α', 7))"
+    code = "from morelike.core import randomness; print(randomness.derived_seed(3, 'α', 7))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(other.stdout) == randomness.derived_seed(3, "α", 7)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from morelike.storage import shards
 from morelike.storage.errors import StoreError
-from morelike.storage.shards import ShardStore, ShardWriter
+from morelike.storage.shards import ShardStore, ShardWriter, check_fits
 
 
 def drawn(count, shape=(5, 4, 3)):
@@ -150,3 +150,18 @@ def test_reading_a_store_four_times_as_large_takes_no_more_memory(tmp_path):
         )
         peaks_mib.append(int(script.stdout) / 1024)
     assert peaks_mib[1] - peaks_mib[0] < 16  # the larger store is 72 MiB larger
+
+
+def test_a_float64_copy_of_a_set_that_does_not_fit_is_refused_before_it_is_made():
+    faces, free = (10_000, (218, 178, 3)), 2 * 2**30
+    assert check_fits(*faces, np.uint8, free) == 10_000 * 218 * 178 * 3
+    with pytest.raises(StoreError, match=r"as float64 take 8\.7 GiB, 2\.0 GiB are free; as uint8 they take 1\.1 GiB"):
+        check_fits(*faces, np.float64, free)
+
+
+def test_reading_more_rows_than_memory_holds_is_refused(tmp_path, monkeypatch):
+    store = write(tmp_path, drawn(8, (6, 5, 3)))
+    monkeypatch.setattr("morelike.core.compute.free_memory_bytes", lambda: 4 * 90)
+    assert len(store.read(range(4))) == 4
+    with pytest.raises(StoreError, match="does not fit in memory: 5 images"):
+        store.read(range(5))

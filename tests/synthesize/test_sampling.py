@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from morelike.models import dae, saved
+from morelike.models import dae, saved, vae
 from morelike.models.base import ImageSpec
 from morelike.models.errors import ModelError
-from morelike.storage.shards import ShardStore
+from morelike.storage.shards import ShardStore, ShardWriter
 from morelike.synthesize import sampling
 from morelike.synthesize.errors import SynthesisError
-from tests.training_stores import squares
+from tests.training_stores import VAE, model_settings, squares
 
 SETTINGS = dae.SynthesisSettings(method="variations", strength_sigma=1.0, steps=3, walkback_rounds=2)
 COUNTS = {"dark": 5, "light": 20}
@@ -76,6 +76,67 @@ def test_the_nearest_train_image_is_found_as_brute_force_finds_it(made):
     in_train = store.rows("train")
     assert (found["nearest_row"].to_numpy()[in_train] == in_train).mean() > 0.5
     assert found["nearest_distance"].to_numpy()[in_train] == pytest.approx(0, abs=1e-3)
+
+
+def a_vae() -> vae.Model:
+    return vae.Model(ImageSpec(16, 16, 1, ("dark", "light")), model_settings("vae", VAE))
+
+
+METHODS = [
+    ("dae", SETTINGS),
+    ("dae", SETTINGS.model_copy(update={"method": "walkback"})),
+    ("dae", SETTINGS.model_copy(update={"strength_sigma": 80.0})),
+    ("dae", SETTINGS.model_copy(update={"method": "walkback", "strength_sigma": 80.0})),
+    ("vae", vae.SynthesisSettings(method="aggregate", temperature=1.0)),
+    ("vae", vae.SynthesisSettings(method="prior", temperature=1.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), METHODS, ids=lambda value: getattr(value, "method", value))
+def test_a_source_is_named_if_and_only_if_another_one_would_have_made_another_image(made, name, settings):
+    """The images are made from a store, and from one whose pixels differ: those that are alike had no source."""
+    folder, store = made
+    if name == "vae":
+        model = a_vae()
+        saved.save(folder / "model", "vae", model)
+    writer = ShardWriter(folder / "others", *store.shape)
+    writer.append(255 - store.read(np.arange(len(store))))
+    writer.close(store.index)
+    new = []
+    for place, real in (("of one", store), ("of others", ShardStore(folder / "others"))):
+        (folder / place).mkdir()
+        maker = sampling.Maker(name, folder / "model", real, settings, 8, "32-true", 0)
+        sampling.synthesize(maker, COUNTS, folder / place)
+        new.append(ShardStore(folder / place))
+    changed = (new[0].read(np.arange(25)) != new[1].read(np.arange(25))).any(axis=(1, 2, 3))
+    index = new[0].index
+    assert (changed == (index["source_row"] >= 0)).all()
+    assert (changed == (index["source_file"] != "")).all()
+    assert (changed == (index["source_sha256"] != "")).all()
+    assert changed.all() == changed.any() == settings.varies_a_source
+
+
+def test_a_model_that_cannot_do_what_the_settings_ask_is_refused(made):
+    class Wrong(vae.SynthesisSettings):
+        @property
+        def varies_a_source(self) -> bool:
+            return True
+
+    model = a_vae()
+    saved.save(made[0] / "model", "vae", model)
+    with pytest.raises(SynthesisError, match="the model cannot vary a real image, which method prior asks for"):
+        synthesize(made, "new", settings=Wrong(method="prior", temperature=1.0))
+
+
+def test_no_image_asked_for_is_an_empty_store_with_the_usual_columns(made):
+    usual = synthesize(made, "usual").index
+    folder, store = made
+    (folder / "none").mkdir()
+    maker = sampling.Maker("dae", folder / "model", store, SETTINGS, 8, "32-true", 0)
+    assert sampling.synthesize(maker, dict.fromkeys(COUNTS, 0), folder / "none") == {"images": 0}
+    none = ShardStore(folder / "none")
+    assert len(none) == 0
+    assert none.index.dtypes.to_dict() == usual.dtypes.to_dict()
 
 
 def test_strength_zero_gives_the_sources_back_so_that_export_can_call_them_copies(made):

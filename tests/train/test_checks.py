@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision.amp import MixedPrecision
 
-from morelike.core import devices, params
+from morelike.core import devices
 from morelike.models import vae
 from morelike.models.base import Outcome
 from morelike.train import batches as batches_module
@@ -143,7 +143,7 @@ def test_a_log_variance_that_overflows_is_named(stores, fabric):
         run.plain.to_posterior.bias[-1] = 100.0
     fault = fault_after(run)
     assert (fault.check, round(fault.value)) == ("logvar_overflow", 100)
-    assert 0.9 < params.load().train.checks.logvar_overflow / math.log(torch.finfo(torch.float32).max) < 1
+    assert 0.9 < common().checks.logvar_overflow / math.log(torch.finfo(torch.float32).max) < 1
 
 
 def test_a_posterior_that_collapsed_is_named(stores, fabric):

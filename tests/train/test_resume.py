@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from morelike.core import code
 from morelike.models import saved
 from morelike.models.errors import ModelError
 from morelike.train import images, trainer
@@ -70,10 +72,10 @@ def test_stopped_by_a_signal_it_goes_on_bit_for_bit(stores, uninterrupted, tmp_p
 def test_killed_without_warning_it_goes_on_from_the_last_state_bit_for_bit(uninterrupted, tmp_path):
     script = (
         "from pathlib import Path\n"
-        "from morelike.train import trainer, states\n"
+        "from morelike.train import checkpoints, trainer\n"
         "from tests.training_stores import squares, train\n"
         "import time\n"
-        "states.SECONDS_BETWEEN_SAVES = 0.0\n"
+        "checkpoints.SECONDS_BETWEEN_SAVES = 0.0\n"
         "advance = trainer.Trainer.advance\n"
         "trainer.Trainer.advance = lambda self, *a: (time.sleep(0.05), advance(self, *a))[1]\n"
         f"folder = Path({str(tmp_path)!r})\n"
@@ -177,5 +179,24 @@ def test_best_and_last_weights_are_kept_and_are_not_the_same(uninterrupted, stor
     assert same == (losses.index(min(losses)) == len(losses) - 1)
 
 
-def test_the_code_that_weights_depend_on_is_part_of_what_decides_them():
-    assert len(images.code_digest()) == 64
+def test_a_model_goes_on_whatever_is_edited_in_another_ones_file_but_not_in_its_own(tmp_path):
+    def decided(*edited: str) -> str:
+        """Return what decides the weights of the VAE in a copy of the library with edited files."""
+        library = tmp_path / "-".join(edited or ["untouched"])
+        shutil.copytree(Path(images.__file__).parents[1], library / "morelike")
+        for name in edited:
+            with (library / "morelike" / name).open("a") as file:
+                file.write("\n# an edit\n")
+        asked = "from morelike.core import code; print(code.digest('morelike.train.images', 'morelike.models.vae'))"
+        environment = os.environ | {"PYTHONPATH": str(library)}
+        return subprocess.check_output([sys.executable, "-c", asked], env=environment, text=True)
+
+    before = decided()
+    assert decided("models/dae.py", "models/diffusion.py", "evaluate/verdict.py") == before
+    for own in ("models/vae.py", "models/layers.py", "train/trainer.py", "images/augment.py", "storage/shards.py"):
+        assert decided(own) != before, own
+
+
+def test_what_decides_the_weights_holds_the_digest_of_that_code(stores):
+    decided = task(stores, "vae", VAE).decided_by("32-true")
+    assert decided["code"] == code.digest("morelike.train.images", "morelike.models.vae")

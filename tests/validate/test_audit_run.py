@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from morelike.core import params, progress
+from morelike.core import progress, settings
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import Entry
 from morelike.storage.sources import open_source
@@ -18,18 +18,18 @@ from morelike.validate.errors import ValidationError
 from morelike.validate.settings import Split, Validate
 
 ROOT = Path(__file__).resolve().parents[2]
-DEFAULTS = params.load(ROOT / "params.yaml")
+DEFAULTS = settings.read(ROOT / "params.yaml").section("validate", Validate)
 LIMITS = {"too_small": {"limit": 8}, "bomb": {"limit": 10_000}, "small_class": {"limit": 5}}
-LOOSE = {code: {"at_most": None} for code, rule in DEFAULTS.validate_.codes.items() if rule.at_most is not None}
+LOOSE = {code: {"at_most": None} for code, rule in DEFAULTS.codes.items() if rule.at_most is not None}
 
 
 def settings_with(codes=None, **changes):
-    rules = {code: rule.model_dump() for code, rule in DEFAULTS.validate_.codes.items()}
+    rules = {code: rule.model_dump() for code, rule in DEFAULTS.codes.items()}
     for code, change in (LOOSE | LIMITS | (codes or {})).items():
         rules[code] |= change
-    section = DEFAULTS.validate_.model_dump() | {"split": {"train": 0.6, "val": 0.2, "test": 0.2}}
+    section = DEFAULTS.model_dump() | {"split": {"train": 0.6, "val": 0.2, "test": 0.2}}
     section |= {"max_quarantined_share": 0.5} | changes
-    return DEFAULTS.model_copy(update={"validate_": Validate(**section | {"codes": rules})})
+    return Validate(**section | {"codes": rules})
 
 
 def drawn(seed):

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morelike.core import files, params
+from morelike.core import files, settings
 from morelike.validate import expectations
-from morelike.validate.settings import FaultRule
+from morelike.validate.settings import FaultRule, Validate
 
-CODES = params.load(Path(__file__).resolve().parents[2] / "params.yaml").validate_.codes
+CODES = settings.read(Path(__file__).resolve().parents[2] / "params.yaml").section("validate", Validate).codes
 
 SPLITS = ["train", "train", "val", "test"]
 
@@ -102,7 +102,7 @@ def test_near_duplicates_may_straddle_splits_that_were_given():
         ("dark", 0.01, "near_black: 99th percentile of brightness is at least 0.1"),
         ("entropy_bits", 0.2, "low_information: entropy in bits is at least 0.5"),
         ("mode", "CMYK", "cmyk: mode is not CMYK"),
-        ("bits", 16, "sixteen_bit: not 16 bits a value"),
+        ("bits", 16, "sixteen_bit: not 16 bits per value"),
         ("orientation", 6, "orientation: stored upright"),
         ("width_px", 81, "odd_aspect: long side / short side is at most 4"),
     ],

@@ -11,7 +11,7 @@ from morelike.images.errors import ImageError
 from morelike.storage import sources
 from morelike.validate.codes import CODES
 from morelike.validate.inspection import Inspector
-from morelike.validate.known_digests import Known
+from morelike.validate.known_digests import KnownDigests
 
 
 def noise(height=16, width=12, seed=0):
@@ -99,7 +99,7 @@ def test_a_content_that_is_known_is_not_decoded_again(tmp_path):
     source = sources.open_source(tmp_path / "raw")
     digests = [hashlib.sha256(source.read(f"c/{row}.png")).digest() for row in (0, 2, 3)]
     (tmp_path / "known").write_bytes(b"".join(sorted(digests)))
-    seen, facts = Inspector(source, 1_000_000, known=Known(tmp_path / "known"))(source.entries())
+    seen, facts = Inspector(source, 1_000_000, known=KnownDigests(tmp_path / "known"))(source.entries())
     assert len(facts) == 2
     assert len(seen) == 5
     assert {row["sha256"] for row in facts} == {seen[1]["sha256"], seen[4]["sha256"]}

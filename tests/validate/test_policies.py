@@ -3,14 +3,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from morelike.core import params
+from morelike.core import settings
 from morelike.core.errors import ParamsError
 from morelike.validate import policies, rules
 from morelike.validate.codes import CODES, explain
 from morelike.validate.errors import ValidationError
-from morelike.validate.settings import FaultRule
+from morelike.validate.settings import FaultRule, Validate
 
-RULES = params.load(Path(__file__).resolve().parents[2] / "params.yaml").validate_.codes
+RULES = settings.read(Path(__file__).resolve().parents[2] / "params.yaml").section("validate", Validate).codes
 
 
 def found(code, count):

@@ -7,12 +7,13 @@ import pytest
 from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
-from morelike.core import params
+from morelike.core import settings
 from morelike.storage.sources import open_source
 from morelike.validate import collection, rules
 from morelike.validate.codes import CODES
+from morelike.validate.settings import Validate
 
-RULES = params.load(Path(__file__).resolve().parents[2] / "params.yaml").validate_.codes
+RULES = settings.read(Path(__file__).resolve().parents[2] / "params.yaml").section("validate", Validate).codes
 ORIENTATION = 0x0112
 
 
@@ -103,7 +104,7 @@ def found(tmp_path_factory):
         (raw / f"c/clean{row}.png").write_bytes(saved(drawn(100 + row), "PNG"))
     for name, encoded in PLANTED.items():
         (raw / "c" / name).write_bytes(encoded())
-    return rules.of_images(collected(raw), RULES)
+    return rules.image_faults(collected(raw), RULES)
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -136,4 +137,4 @@ def test_a_set_of_many_colours_suspects_no_channel_order(tmp_path):
     for row in range(60):
         warm = np.random.default_rng(row).uniform(-80, 80)
         (tmp_path / f"raw/c/{row}.png").write_bytes(saved(drawn(row, warm=warm), "PNG"))
-    assert "channel_order" not in set(rules.of_images(collected(tmp_path / "raw"), RULES)["code"])
+    assert "channel_order" not in set(rules.image_faults(collected(tmp_path / "raw"), RULES)["code"])

@@ -56,8 +56,8 @@ def chunks(items: list[T], size: int) -> list[list[T]]:
 def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """Yield ``function(item)`` for every item, in order.
 
-    ``function`` and its items must pickle. At most two items a worker are in flight, so memory does not
-    grow with their number. ``workers`` is the number of processes, all cores if None; with 1, or a single
+    ``function`` and its items must pickle. At most two items per worker are in flight, so memory does
+    not grow with their number. ``workers`` is the number of processes, all cores if None; with 1, or a single
     item, the work is done here. Workers end with the process that started them, however it ends.
 
     Raises:

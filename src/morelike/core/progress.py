@@ -40,11 +40,11 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
 
 class Meter:
-    """Images seen of how many, images a second, time left, and some values: a bar on a terminal, lines elsewhere.
+    """Shows images seen, images per second, the time left and some values: a bar on a terminal, lines elsewhere.
 
     Args:
-        what: is done.
-        total: images; ``done`` of them already.
+        what: what is being done.
+        total: how many images there are; ``done``: how many of them are done already.
     """
 
     def __init__(self, what: str, total: int, done: int = 0):

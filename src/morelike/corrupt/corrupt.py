@@ -1,4 +1,4 @@
-"""A noisy twin of every image, row for row, and how far each is from its original."""
+"""Write a noisy twin of every image, in the same order, and measure how far each is from its original."""
 
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,12 +18,12 @@ Recipes = dict[str, list[NoiseStep]]
 def write_noisy(resized: Path, out: Path, recipes: Recipes, seed: int, workers: int | None = None) -> dict:
     """Write the noisy twins of the store ``resized`` into the store ``out``.
 
-    Each image gets one recipe, all equally likely, and its noise, from a random stream of its own that
-    depends on ``seed`` and the image's file and content alone. The index of ``out`` has the columns
-    file, label, split, recipe, psnr_db and ssim.
+    Each image has its own random stream, which depends only on ``seed`` and the image's file and content. It draws the
+    recipe, all being equally likely, and the noise. The index of ``out`` has the columns file, label, split, recipe,
+    psnr_db and ssim.
 
     Returns:
-        What was measured: mean and standard deviation of PSNR (dB) and SSIM, and the number of images, a recipe.
+        Per recipe the number of images, and mean and standard deviation of PSNR (dB) and SSIM.
     """
     store = ShardStore(resized)
     chunks = compute.chunks(list(range(len(store))), ROWS_PER_CHUNK)

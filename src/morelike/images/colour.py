@@ -1,4 +1,4 @@
-"""From a loaded Pillow image of any mode to uint8 grey or RGB, with the scale and the profile that were converted."""
+"""Convert a loaded Pillow image of any mode to uint8 grey or RGB, and report the scale and profile it had."""
 
 import io
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
-SIXTEEN_BIT_FORMATS = ("PPM", "PNG")  # what Pillow reads from them as 32-bit integers was scaled to 16 bits
+SIXTEEN_BIT_FORMATS = ("PPM", "PNG")  # Pillow gives their 16-bit values as 32-bit integers
 PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
-COLOURED = 2.0 / 255  # colourfulness of an image with colour: what JPEG leaves in a grey one stays below
+COLOURED = 2.0 / 255  # an image above this colourfulness has colour; JPEG artefacts in a grey image stay below it
 SRGB = ImageCms.createProfile("sRGB")
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Pixels, and what they were.
+    """Pixels, and what they were converted from.
 
     Attributes:
         pixels: uint8 H×W×1 for a grey image, H×W×3 in RGB order for any other.
         white: the value in the file that became 255.
-        alpha: whether the file has an alpha channel or a transparent colour.
-        transparent_share: how much of the picture is background, in [0, 1].
+        alpha: whether the file has an alpha channel, or a colour that counts as transparent.
+        transparent_share: share of the picture that shows the background, in [0, 1].
         profile: name of the ICC profile that was converted to sRGB, "" if there was none to convert.
     """
 
@@ -38,14 +38,17 @@ class Converted:
 
 
 def convert(image: Image.Image, background: Colour = WHITE) -> Converted:
-    """Convert a loaded image.
+    """Convert a loaded image to uint8 grey or RGB.
 
-    16-bit integers are scaled from [0, 65535]; 32-bit ones and floats from the range that holds them, of [0, 1]
-    (floats), [0, 255] and [0, 65535]; alpha is composited on ``background``; palettes, CMYK and LAB become RGB; an
-    ICC profile other than sRGB is converted to sRGB, perceptually.
+    - 16-bit integers are scaled from [0, 65535].
+    - 32-bit integers and floats are scaled from the smallest of these ranges that holds all values: [0, 1] (floats
+      only), [0, 255], [0, 65535].
+    - Alpha is composited on ``background`` (RGB, 0 to 255).
+    - Palettes, CMYK and LAB become RGB.
+    - An ICC profile other than sRGB is converted to sRGB, with perceptual intent.
 
     Raises:
-        ImageError: ``nan``, ``infinite`` or ``out_of_range``.
+        ImageError: with code ``nan``, ``infinite`` or ``out_of_range``.
     """
     if image.mode.startswith("I;16"):
         return _scaled(np.asarray(image), 65535.0)
@@ -69,7 +72,7 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """Return the ICC profile that has to be converted: one that can be read, fits the mode, and is not sRGB."""
+    """Return the ICC profile if it must be converted: it can be read, fits the mode and is not sRGB; else None."""
     data = image.info.get("icc_profile")
     if not data or image.mode not in PROFILE_SPACES:
         return None
@@ -80,7 +83,7 @@ def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
             return None
         ImageCms.buildTransform(profile, SRGB, image.mode, "L" if image.mode == "L" else "RGB")
     except (OSError, ImageCms.PyCMSError, ValueError, TypeError):
-        return None  # a damaged profile: the values stand as they are, as every viewer shows them
+        return None  # a damaged profile is ignored, as image viewers do
     return profile
 
 
@@ -106,7 +109,7 @@ def _composited(image: Image.Image, background: Colour) -> Converted:
 
 
 def _white(values: np.ndarray, image_format: str) -> float:
-    """Return the value of white: the smallest usual range that holds the values."""
+    """Return the value that becomes 255: the upper end of the smallest usual range that holds all values."""
     for code, broken in (("nan", np.isnan(values)), ("infinite", np.isinf(values))):
         if broken.any():
             raise ImageError(code, f"{int(broken.sum())} of {values.size} pixels", float(broken.mean()), 0.0)

@@ -1,4 +1,4 @@
-"""What can be wrong with images."""
+"""The errors that images raise."""
 
 import math
 
@@ -8,7 +8,11 @@ from morelike.core.errors import MorelikeError
 class ImageError(MorelikeError):
     """One file that is not a usable image.
 
-    ``code`` is the reason under which it is quarantined; ``value`` was measured against ``limit``, or is NaN.
+    Attributes:
+        code: the fault code under which the file is quarantined.
+        detail: the reason in words.
+        value: what was measured, NaN if nothing was.
+        limit: what ``value`` was compared with, NaN if there is none.
     """
 
     def __init__(self, code: str, detail: str, value: float = math.nan, limit: float = math.nan):

@@ -1,8 +1,7 @@
 """Noise: one short class per kind, with its settings. uint8 H×W×C in, a new uint8 H×W×C out.
 
-A new kind is a class here with a ``kind`` of its own, and its name in :data:`NoiseStep`.
-Strengths are in units of pixels in [0, 1]. Every kind takes its random generator, also those that draw
-nothing, so that all are called alike.
+To add a kind, write a class here with its own ``kind`` and name it in :data:`NoiseStep`.
+Strengths refer to pixel values in [0, 1]. Every kind is called with a random generator, even if it draws nothing.
 """
 
 from collections.abc import Sequence
@@ -89,9 +88,10 @@ class Jpeg(Section):
 class Masking(Section):
     """Black out distinct squares, as many as fit into ``share`` of the area.
 
-    Masking noise of Vincent et al. 2008, in squares instead of single pixels. The squares are cells of a
-    grid at a random offset, so that none overlap: the area covered is ``share`` less at most one square,
-    or all that the grid covers.
+    Masking noise of Vincent et al., "Extracting and composing robust features with denoising autoencoders" (2008),
+    with squares instead of single pixels. The squares are cells of a grid at a random offset, so they never overlap.
+    The masked area is at most ``share`` of the image and less than one square below it, unless the grid has too few
+    cells.
     """
 
     kind: Literal["masking"]

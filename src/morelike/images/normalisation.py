@@ -1,7 +1,6 @@
-"""Are arrays what a model expects? Pure functions on arrays.
+"""Check that arrays are what a model expects. Pure functions on arrays.
 
-Each fault has a message of its own: what was expected, what was got, the first row and file, and what usually
-causes it.
+Each fault has its own message: what was expected, what was found, the first row and file, and the usual cause.
 """
 
 from collections.abc import Sequence
@@ -10,9 +9,9 @@ import numpy as np
 
 from morelike.images.errors import NormalisationError
 
-COLOUR_LEVELS = 2.0  # mean |R - B| in levels of 255 from which a swap of red and blue can be seen
-AGREEMENT_LEVELS = 4.0  # mean difference between two decoders, in levels of 255, that is still the same picture
-SCALES_APART = 8.0  # times; noise that is added to [0, 1] stays below
+COLOUR_LEVELS = 2.0  # mean |R - B| in levels of 255; above it a swap of red and blue can be detected
+SAME_PICTURE_LEVELS = 4.0  # two decoders show the same picture up to this mean difference, in levels of 255
+SCALES_APART = 8.0  # ratio of the two maxima from which the scales differ; added noise stays below it
 
 
 def check_batch(
@@ -93,11 +92,11 @@ def _check_range(images: np.ndarray, names: Sequence[str] | None, first_row: int
 
 
 def check_pair(inputs: np.ndarray, targets: np.ndarray, names: Sequence[str] | None = None, first_row: int = 0) -> None:
-    """Check that what a network reads and what it is to give back are of one dtype, shape and scale.
+    """Check that a network's inputs and its targets have the same dtype, shape and scale.
 
     Args:
-        inputs: N×C×H×W (or N×H×W×C), any dtype.
-        targets: the same for what is compared with the output; an output too can be checked so against its target.
+        inputs: N×C×H×W (or N×H×W×C), any dtype. A network's outputs can be checked against their targets too.
+        targets: what the outputs are compared with, in the same form.
         names: the file of each image, for messages.
         first_row: row of the first image in its store, for messages.
 
@@ -136,8 +135,8 @@ def check_channel_order(stored: np.ndarray, second: np.ndarray, names: Sequence[
     """Compare stored pixels with those of a second decoder, both uint8 N×H×W×C.
 
     Returns:
-        What was measured: images, told_apart (a swap of red and blue would show), grey (it could not), and
-        the largest mean difference of an image, in levels of 255.
+        ``images``; ``told_apart``, those with enough colour to show a swap of red and blue; ``grey``, the others; and
+        ``max_difference_levels``, the largest mean difference of an image, in levels of 255.
 
     Raises:
         NormalisationError: if an image is closer to the second decoder's with red and blue swapped, or is
@@ -159,11 +158,11 @@ def check_channel_order(stored: np.ndarray, second: np.ndarray, names: Sequence[
             f"{straight[image]:.1f} levels of 255 from the second decoder's RGB, {swapped[image]:.1f} "
             "from its BGR; OpenCV's order must not leave pixels.py"
         )
-    if (wrong := straight > AGREEMENT_LEVELS).any():
+    if (wrong := straight > SAME_PICTURE_LEVELS).any():
         image = int(np.argmax(wrong))
         raise NormalisationError(
             f"two decoders disagree on {names[image]} ({wrong.sum()} of {len(stored)} files): "
-            f"{straight[image]:.1f} levels of 255 apart on average, limit {AGREEMENT_LEVELS:g}; "
+            f"{straight[image]:.1f} levels of 255 apart on average, limit {SAME_PICTURE_LEVELS:g}; "
             "rows may be out of step with files: delete the store and run `dvc repro resize`"
         )
     return {

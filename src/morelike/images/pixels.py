@@ -1,83 +1,44 @@
 """The only place that decodes or encodes an image.
 
 At rest, pixels are uint8, H×W×C, C = 1 (grey) or 3 (RGB). In a model they are float32 in [0, 1], N×C×H×W.
-OpenCV's BGR order never leaves this file.
+OpenCV's BGR order never leaves this file. Opening a file and reading its header is in :mod:`morelike.images.headers`.
 """
 
-import contextlib
 import io
 import math
 import re
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image
 
-from morelike.images import colour, jpeg, stderr_capture
+from morelike.images import colour, headers
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError, NormalisationError
+from morelike.images.headers import MAX_PIXELS, Header
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged files are reported by us
-EXTENSIONS = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
-    "PNG": {".png", ".apng"},
-    "TIFF": {".tif", ".tiff"},
-    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpc", ".j2c", ".jpf"},
-    "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
-    "BMP": {".bmp", ".dib"},
-    "DIB": {".bmp", ".dib"},
-    "GIF": {".gif"},
-    "WEBP": {".webp"},
-    "AVIF": {".avif", ".avifs"},
-    "ICO": {".ico"},
-    "TGA": {".tga", ".icb", ".vda", ".vst"},
-    "QOI": {".qoi"},
-    "PSD": {".psd"},
-}
-Image.init()  # registers every format, so that `open` may be told which to try: none that starts a program, as EPS does
-FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
-IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
-MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # this module reports damaged files itself
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
-USUAL_JPEG = {
+STORED_JPEG = {
     "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
     "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
 }
-# The mode that both decoders' pixels are compared in.
+JPEG_START = b"\xff\xd8\xff"
+JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # simplejpeg's colour spaces
+# What follows 0xFF in a JPEG (ITU-T T.81, table B.1): 0 and 0xFF (filling), baseline and progressive frames, tables,
+# restarts, start, end, scan, JFIF and comment are usual; the markers of other metadata are APP1 to APP15.
+UNUSUAL_MARKER = re.compile(rb"\xff[^\x00\xc0\xc2\xc4\xd0-\xdb\xdd\xe0-\xef\xfe\xff]", re.DOTALL)
+METADATA_MARKER = re.compile(rb"\xff[\xe1-\xef]")
+# Stored mode: the mode in which the pixels of both decoders are compared.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
-AGREEMENT_LEVELS = 8  # of 255
-MOST_COMPARED_PIXELS = 16_000_000  # of modes that are converted to be compared
-COUNTED_BY_SEEKING = {"GIF", "TIFF"}
+SAME_VALUE_LEVELS = 8  # of 255; two decoders agree on a value up to this difference
+MOST_COMPARED_PIXELS = 16_000_000  # of an image that must be converted to be compared
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
-PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
-SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
-EXIF_ORIENTATION = 0x0112
-TIFF_BITS_PER_SAMPLE = 258
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself.
-
-    ``bits`` are those of a value of one channel, 8 for a palette. ``as_stored`` tells whether the stored values are the
-    pixels: 8-bit grey or RGB, with neither alpha nor a foreign profile.
-    """
-
-    format: str
-    mode: str
-    bits: int
-    width_px: int
-    height_px: int
-    frames: int
-    orientation: int
-    as_stored: bool
 
 
 @dataclass(frozen=True)
@@ -102,41 +63,35 @@ class Picture:
 
 
 def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
-    """Read the header of an encoded image; no pixel is decoded, but for a PNG with an orientation.
+    """Read the header of an encoded image. No pixels are decoded, except of a PNG that may have an orientation.
 
     Raises:
-        ImageError: code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
+        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
             ``max_pixels``).
     """
-    with _guarded(max_pixels):
-        return _header(_open(data, max_pixels), data, max_pixels)
+    with headers.guarded(max_pixels):
+        return headers.header_of(headers.opened(data, max_pixels), data, max_pixels)
 
 
-def read(
-    data: bytes,
-    max_pixels: int = MAX_PIXELS,
-    background: Colour = WHITE,
-    complained: Callable[[], bool] | None = None,
-) -> Picture:
+def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
     Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.colour` says
     what becomes of each mode.
 
-    Both decode a JPEG by libjpeg-turbo. ``complained`` tells whether it wrote a warning
-    (:mod:`morelike.images.stderr_capture`). Given that, a usual JPEG without a warning is decoded by OpenCV alone:
-    :func:`_one_decoder_does` proves in each process that Pillow would give the same pixels.
+    A usual JPEG without any warning of libjpeg-turbo is decoded only once, by simplejpeg: :func:`decoders_agree` proves
+    in each process that Pillow and OpenCV would give the same pixels.
 
     Raises:
-        ImageError: ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``, ``infinite`` or
-            ``out_of_range``.
+        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``,
+            ``infinite`` or ``out_of_range``.
     """
-    sound = _read_once(data, max_pixels, complained) if complained and _one_decoder_does() else None
+    sound = _read_once(data, max_pixels) if decoders_agree() else None
     if sound is not None:
         return sound
-    with _guarded(max_pixels):
-        image = _loaded(data, max_pixels)
-        header = _header(image, data, max_pixels)
+    with headers.guarded(max_pixels):
+        image = headers.loaded(data, max_pixels)
+        header = headers.header_of(image, data, max_pixels)
         if header.as_stored:
             converted = colour.Converted(np.atleast_3d(np.asarray(image)))
             del image  # before OpenCV decodes it once more: large images are many bytes
@@ -148,69 +103,89 @@ def read(
         return Picture(header, replace(converted, pixels=upright), disagreement)
 
 
-def _read_once(data: bytes, max_pixels: int, complained: Callable[[], bool]) -> Picture | None:
-    """Decode a usual JPEG without any warning, by OpenCV alone; return None of anything else."""
-    frame = jpeg.usual_frame(data)
-    if frame is None or frame.width_px * frame.height_px > max_pixels:
+def _read_once(data: bytes, max_pixels: int) -> Picture | None:
+    """Decode a usual 8-bit grey or YCbCr JPEG without any warning; return None for anything else."""
+    if not data.startswith(JPEG_START) or UNUSUAL_MARKER.search(data):
         return None
-    mode = "L" if frame.components == 1 else "RGB"
-    header = Header("JPEG", mode, 8, frame.width_px, frame.height_px, 1, 1, True)
     try:
-        header = header if frame.bare else read_header(data, max_pixels)
-        complained()  # of what was before
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), USUAL_JPEG[mode])
-    except (ImageError, cv2.error):
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if space not in JPEG_MODES or width * height > max_pixels:
+            return None
+        mode = JPEG_MODES[space]
+        header = Header("JPEG", mode, 8, width, height, 1, 1, True)
+        if METADATA_MARKER.search(data):  # perhaps an orientation, a profile or more pictures
+            header = read_header(data, max_pixels)
+        if not header.as_stored or (header.format, header.mode, header.frames) != ("JPEG", mode, 1):
+            return None
+        image = _strictly_decoded(data, mode)
+    except (ImageError, ValueError):
         return None
-    usual = header.as_stored and (header.format, header.mode, header.frames) == ("JPEG", mode, 1)
-    if complained() or image is None or image.shape[:2] != (header.height_px, header.width_px) or not usual:
-        return None
-    upright = np.ascontiguousarray(orient(np.atleast_3d(image), header.orientation))
-    return Picture(header, colour.Converted(upright), 0.0)
+    return Picture(header, colour.Converted(np.ascontiguousarray(orient(image, header.orientation))), 0.0)
+
+
+def _strictly_decoded(data: bytes, mode: str) -> np.ndarray:
+    """Decode a JPEG to uint8 H×W×{1,3}, as stored.
+
+    Raises:
+        ValueError: if libjpeg-turbo has an error or a warning.
+    """
+    return simplejpeg.decode_jpeg(data, "GRAY" if mode == "L" else "RGB", strict=True)
 
 
 @cache
-def _one_decoder_does() -> bool:
-    """Prove on drawn JPEGs that Pillow and OpenCV give the same pixels, and that OpenCV's warnings are heard.
+def decoders_agree() -> bool:
+    """Prove on drawn JPEGs that Pillow, OpenCV and simplejpeg give the same pixels, and simplejpeg refuses damage.
 
-    Every kind is decoded sound, with quanta so large that the arithmetic overflows, and with damaged pixels.
+    Every kind is decoded sound, with quantisation so coarse that the arithmetic overflows, and with damaged pixels.
     """
     y, x = np.mgrid[0:37, 0:43]
     drawn = np.stack([128 + 100 * np.sin(x / 3), (x * y * 37) % 256, (x + y) * 3], axis=2).astype(np.uint8)
     kinds = [{"progressive": prog, "subsampling": factor} for prog in (False, True) for factor in range(3)]
     pictures = [(drawn, kind) for kind in kinds] + [(drawn[:, :, 1], {})]
     try:
-        with stderr_capture.stderr_kept() as complained:
-            return all(_decoded_alike(Image.fromarray(picture), kind, complained) for picture, kind in pictures)
-    except (OSError, cv2.error):  # one of them was built without JPEG
+        return all(_decoded_alike(Image.fromarray(picture), kind) for picture, kind in pictures)
+    except (OSError, ValueError, cv2.error):  # one of them was built without JPEG
         return False
 
 
-def _decoded_alike(drawn: Image.Image, options: dict[str, Any], complained: Callable[[], bool]) -> bool:
+def _decoded_alike(drawn: Image.Image, options: dict[str, Any]) -> bool:
     file = io.BytesIO()
     drawn.save(file, "JPEG", **options)
-    sound, flag = file.getvalue(), USUAL_JPEG[drawn.mode]
+    sound = file.getvalue()
     quanta, scan = sound.find(b"\xff\xdb") + 5, sound.rfind(b"\xff\xda") + 10
     overflowing = sound[:quanta] + b"\xff" * 64 + sound[quanta + 64 :]
     damaged = sound[: scan + 8] + sound[-2:]
     for data in (sound, overflowing):
-        theirs = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-        if complained() or theirs is None or not np.array_equal(np.asarray(Image.open(io.BytesIO(data))), theirs):
-            return False
-    cv2.imdecode(np.frombuffer(damaged, np.uint8), flag)
-    return complained()
+        once = _strictly_decoded(data, drawn.mode)
+        theirs = cv2.imdecode(np.frombuffer(data, np.uint8), STORED_JPEG[drawn.mode])
+        for other in (np.asarray(Image.open(io.BytesIO(data))), theirs):
+            if other is None or not np.array_equal(np.atleast_3d(other), once):
+                return False
+    try:
+        _strictly_decoded(damaged, drawn.mode)
+    except ValueError:
+        return True
+    return False
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
-    """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other."""
-    with _guarded(max_pixels):
-        image = _loaded(data, max_pixels)
-        return np.ascontiguousarray(orient(colour.convert(image, background).pixels, _orientation(image)))
+    """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other.
+
+    Raises:
+        ImageError: as :func:`read`.
+    """
+    with headers.guarded(max_pixels):
+        image = headers.loaded(data, max_pixels)
+        return np.ascontiguousarray(orient(colour.convert(image, background).pixels, headers.orientation_of(image)))
 
 
 def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
-    """Decode as :func:`decode` does, through OpenCV where it gives the same picture (about 3× faster).
+    """Decode as :func:`decode` does, with OpenCV where that gives the same picture (about 3 times as fast).
 
-    For files that :func:`read` has accepted once: OpenCV fills in what a truncated file lacks.
+    Only for files that :func:`read` has accepted, as OpenCV fills in what a truncated file lacks.
+
+    Raises:
+        ImageError: as :func:`read`.
     """
     header = read_header(data, max_pixels)
     if not (header.as_stored and header.format in FAST_FORMATS and header.frames == 1):
@@ -224,9 +199,10 @@ def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = 
 
 
 def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
-    """Return the share of ``ours``, uint8 H×W×{1,3} as stored, that OpenCV decodes over 8 levels of 255 apart.
+    """Return the share of the values ``ours`` from which those that OpenCV decodes differ by more than 8 levels of 255.
 
-    1 if OpenCV finds another size, NaN if it does not read the file, or has several frames.
+    ``ours`` is uint8 H×W×{1,3}, as stored, not turned. The result is 1 if OpenCV finds another size, NaN if OpenCV
+    cannot read the file or the file has several frames.
     """
     if header.format not in SECOND_OPINIONS or header.frames > 1:
         return math.nan
@@ -246,11 +222,11 @@ def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
     theirs = np.atleast_3d(theirs)
     if ours.shape == theirs.shape and cv2.norm(ours, theirs, cv2.NORM_INF) == 0:
         return 0.0
-    return float((cv2.absdiff(*np.broadcast_arrays(ours, theirs)) > AGREEMENT_LEVELS).mean())
+    return float((cv2.absdiff(*np.broadcast_arrays(ours, theirs)) > SAME_VALUE_LEVELS).mean())
 
 
 def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Image) -> float:
-    """Ask for palettes and alpha too: not TIFF's, of which OpenCV gives the indices, nor where a copy is too much."""
+    """Compare palettes and alpha too, but not a TIFF's palette (OpenCV gives its indices) nor a very large image."""
     small = image.width * image.height <= MOST_COMPARED_PIXELS
     if not small or header.mode not in COMPARED_MODES or (header.format, header.mode) == ("TIFF", "P"):
         return math.nan
@@ -258,7 +234,7 @@ def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Ima
 
 
 def orient(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn stored pixels upright by their EXIF orientation (1 to 8; anything else is 1)."""
+    """Turn stored pixels, H×W×C, upright by their EXIF orientation (1 to 8; anything else counts as 1); a view."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -269,7 +245,7 @@ def orient(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def to_colour(image: np.ndarray, channels: int) -> np.ndarray:
-    """Convert H×W×{1,3} uint8 to ``channels`` (1: ITU-R 601 luma, 3: RGB)."""
+    """Convert uint8 H×W×{1,3} to uint8 H×W×``channels`` (1: ITU-R 601 luma, 3: RGB)."""
     if image.shape[2] == channels:
         return image
     if channels == 1:
@@ -278,7 +254,11 @@ def to_colour(image: np.ndarray, channels: int) -> np.ndarray:
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Encode uint8 H×W×{1,3} (RGB order) as PNG; the same pixels always give the same bytes."""
+    """Encode uint8 H×W×{1,3} (RGB order) as PNG; the same pixels always give the same bytes.
+
+    Raises:
+        NormalisationError: if the array has another dtype or shape, or OpenCV cannot encode it.
+    """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise NormalisationError(f"expected uint8 H×W×1 or H×W×3 to encode, got {image.dtype} {image.shape}")
     ok, data = cv2.imencode(".png", image[:, :, ::-1] if image.shape[2] == 3 else image)
@@ -288,7 +268,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """Encode uint8 H×W×{1,3} as JPEG (4:2:0, ``quality`` 1 to 100) and decode it again: its artefacts stay."""
+    """Encode uint8 H×W×{1,3} as JPEG (4:2:0, ``quality`` 1 to 100) and decode it: a copy with JPEG's artefacts."""
     grey = image.shape[2] == 1
     _, data = cv2.imencode(".jpg", image if grey else image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
@@ -313,102 +293,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     """Convert float N×C×H×W in [0, 1] to uint8 N×H×W×C, rounding; out-of-range values are clipped.
 
     Raises:
-        NormalisationError: on a non-finite value; nothing here turns NaN into a picture.
+        NormalisationError: if a value is NaN or infinite.
     """
     if not np.isfinite(images).all():
         raise NormalisationError(f"{int((~np.isfinite(images)).sum())} values are NaN or infinite")
     return np.ascontiguousarray(np.rint(images.clip(0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1))
-
-
-@contextlib.contextmanager
-def _guarded(max_pixels: int) -> Iterator[None]:
-    """Word whatever Pillow raises as an ImageError, keep it quiet, and lend it our limit for what it checks itself."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2  # Pillow warns above it, and raises above twice that
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, MemoryError) as error:
-        counted = re.search(r"\((\d+) pixels\)", str(error))
-        pixels = float(counted[1]) if counted else math.nan
-        raise ImageError("bomb", str(error) or "not enough memory to decode it", pixels, max_pixels) from error
-    except Exception as error:
-        code = "truncated" if "truncated" in str(error).lower() else "decode_error"
-        raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    if not data:
-        raise ImageError("empty", "the file has 0 bytes")
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise
-    except Exception as error:
-        raise _not_opened(data) from error
-    if image.width * image.height > max_pixels:
-        raise _bomb(image, max_pixels)
-    if image.width == 0 or image.height == 0:
-        raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
-    return image
-
-
-def _loaded(data: bytes, max_pixels: int) -> Image.Image:
-    image = _open(data, max_pixels)
-    image.load()  # before getexif(): its swallowed error can make a later load() succeed
-    if image.width * image.height > max_pixels:  # an icon may hold more than its header says
-        raise _bomb(image, max_pixels)
-    return image
-
-
-def _header(image: Image.Image, data: bytes, max_pixels: int) -> Header:
-    may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
-    seeks = image.format in COUNTED_BY_SEEKING  # on a fresh object: seeking drops the frame that is loaded
-    frames = int(getattr(_open(data, max_pixels) if seeks else image, "n_frames", 1))
-    as_stored = (
-        image.mode in PLAIN_MODES
-        and not colour.has_alpha(image)
-        and not (image.format == "PNG" and b"tRNS" in data)
-        and colour.foreign_profile(image) is None
-    )
-    orientation = _orientation(image) if may_be_turned else 1
-    size = image.width, image.height
-    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
-
-
-def _bits(image: Image.Image, data: bytes) -> int:
-    if image.format == "PNG":
-        return 8 if image.mode == "P" else data[24]  # of the IHDR, which stands first
-    if image.format == "TIFF":
-        return int(max(image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (1,))))
-    return {"1": 1, "I": 16 if image.format == "PPM" else 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
-
-
-def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
-    pixels = image.width * image.height
-    return ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}", pixels, max_pixels)
-
-
-def _not_opened(data: bytes) -> ImageError:
-    """Tell an image with a damaged header from what never was one."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        declared = int.from_bytes(data[4:8], "little") + 8
-        if declared > len(data):
-            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
-        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
-    for signature, name in SIGNATURES.items():
-        if data.startswith(signature):
-            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
-    return ImageError("not_an_image", "no known image format")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(EXIF_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
-        return 1

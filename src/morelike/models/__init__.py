@@ -1,1 +1,1 @@
-"""One file a model: network, loss and the paper it comes from. No loop, no input or output."""
+"""One file per model: its settings, network, loss and the paper it comes from. No loop, no input or output."""

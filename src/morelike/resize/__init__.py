@@ -1,1 +1,1 @@
-"""One size and one colour mode for all images, and the proof that a model can read them."""
+"""Resizing to one size and one colour mode, and the checks that a model can read the result."""

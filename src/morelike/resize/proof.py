@@ -1,4 +1,4 @@
-"""Proof that what a model will read from a store is what it expects, before anything trains."""
+"""Check, before anything trains, that what a model will read from a store is what it expects."""
 
 import math
 
@@ -17,7 +17,7 @@ def check_store(store: ShardStore) -> dict:
     """Check the float view of every image of a store, by batches.
 
     Returns:
-        What was measured: images, min, max.
+        ``images``, their number, and ``min`` and ``max``, the smallest and the largest value.
 
     Raises:
         NormalisationError: as :func:`check_batch`, or if all images are so dark that they were divided by 255 twice.
@@ -38,13 +38,14 @@ def check_store(store: ShardStore) -> dict:
 
 
 def check_splits(store: ShardStore, most_shift: float = MOST_SHIFT) -> dict[str, float]:
-    """Check that val and test look like train: the means of their channels, in standard deviations of train's pixels.
+    """Check that the channel means of val and test are close to those of train.
 
     Returns:
-        The largest shift of each split that holds images.
+        For each split that holds images, its largest shift: the difference of a channel's mean from train's, in
+        standard deviations of train's pixels in that channel.
 
     Raises:
-        NormalisationError: if a shift is over ``most_shift``: a split that was normalised otherwise, or inverted.
+        NormalisationError: if a shift is over ``most_shift``, as when a split was normalised differently, or inverted.
     """
     mean, std = moments(store, store.rows("train"))
     shifts = {}
@@ -68,8 +69,8 @@ def check_splits(store: ShardStore, most_shift: float = MOST_SHIFT) -> dict[str,
 def moments(store: ShardStore, rows: np.ndarray) -> tuple[list[float], list[float]]:
     """Return mean and std of each channel over ``rows``, of pixels in [0, 1].
 
-    Sums of levels and of their squares are whole numbers, so the result is exact to float64 and does not
-    depend on the order.
+    Levels and their squares are summed as whole numbers, so the result is exact to float64 and does not depend on the
+    order of the rows.
 
     Raises:
         NormalisationError: if there are no rows.

@@ -1,4 +1,4 @@
-"""Give every image one form: upright, one colour mode, one size, antialiased; stored as uint8 shards and proven."""
+"""Give every image one form: upright, one colour mode, one size, antialiased; store it as uint8 shards, checked."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from morelike.storage.shards import ShardStore, ShardWriter
 
 FILES_PER_CHUNK = 32
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
-Task = tuple[str, str, int]  # file, sha256, number of pixels
+FileToResize = tuple[str, str, int]  # file, sha256, number of pixels
 Decoder = Callable[[bytes, int], np.ndarray]
 INDEX = ["file", "label", "split", "group", "sha256", "phash", "width_px", "height_px"]
 
 
 @dataclass(frozen=True)
 class Form:
-    """The one form: size, channels (1: grey, 3: RGB), and how an image of another shape is fitted."""
+    """The form of all stored images: size, channels (1: grey, 3: RGB), and how an image of another shape is fitted."""
 
     height_px: int
     width_px: int
@@ -47,19 +47,26 @@ def write_resized(
 ) -> dict:
     """Write every accepted image in one form into the store ``out``, and check the store.
 
-    Transparent images are laid on ``background``.
+    Args:
+        raw: the raw images.
+        validated: the folder that the audit wrote.
+        out: the folder of the new store; it is left as it was if this fails.
+        settings: the form that is asked for.
+        background: RGB, 0 to 255; transparent images are laid on it.
+        workers: the number of processes; as many as cores if None.
 
-    ``out`` also gets ``normalisation.json``: the form, mean and std of each channel over the train split
-    (pixels in [0, 1]), and what the checks measured; the same is returned.
+    Returns:
+        What is also written to ``normalisation.json`` in ``out``: the form, mean and std of each channel over the train
+        split (pixels in [0, 1]), and what the checks measured.
 
     Raises:
         SourceError: if a file has changed since it was validated.
-        NormalisationError: if a check fails; ``out`` is then left as it was.
+        NormalisationError: if a check fails.
     """
     manifest = pd.read_parquet(Path(validated) / "manifest.parquet")
     form = chosen_form(manifest, settings)
     source = sources.open_source(raw)
-    chunks = compute.chunks(_tasks(manifest), FILES_PER_CHUNK)
+    chunks = compute.chunks(_files_to_resize(manifest), FILES_PER_CHUNK)
     resized = compute.map_ordered(partial(_resized_files, source, form, background), chunks, workers)
     with files.written_aside(out) as aside:
         writer = ShardWriter(aside, form.height_px, form.width_px, form.channels)
@@ -78,10 +85,10 @@ def write_resized(
 
 
 def chosen_form(manifest: pd.DataFrame, settings: Resize) -> Form:
-    """Return the form that ``settings`` ask for; ``auto`` is decided by the train images.
+    """Return the form that ``settings`` ask for; the train images decide what ``auto`` means.
 
-    An ``auto`` side is the median of their longer sides, rounded up to a multiple of 4, at least 16 and at
-    most 64. ``auto`` colour is RGB if any of them has colour.
+    An ``auto`` side is the median of their longer sides in pixels, rounded up to a multiple of 4, at least 16 and at
+    most 64. An ``auto`` colour is RGB if any of them has colour.
     """
     train = manifest[manifest["split"] == "train"]
     side = int(np.median(train[["width_px", "height_px"]].max(axis=1))) if len(train) else AUTO_MAX_PX
@@ -93,7 +100,7 @@ def chosen_form(manifest: pd.DataFrame, settings: Resize) -> Form:
 
 
 def to_form(image: np.ndarray, form: Form) -> np.ndarray:
-    """Return uint8 H×W×{1,3} in ``form``.
+    """Return a uint8 H×W×{1,3} image in ``form``, uint8 too.
 
     ``pad`` keeps the whole image and fills the rest with the median colour of its border, ``crop`` keeps
     the middle, ``stretch`` changes the aspect.
@@ -111,8 +118,8 @@ def to_form(image: np.ndarray, form: Form) -> np.ndarray:
 def antialiased(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resample uint8 H×W×{1,3} with a bicubic kernel (a = -0.5; Keys 1981) that widens with the reduction.
 
-    So a frequency above the new Nyquist limit is suppressed instead of aliased: at 1.5 times the limit 6%
-    of the amplitude is left, where an area average (OpenCV's INTER_AREA) leaves 30%.
+    A frequency above the new Nyquist limit is suppressed instead of aliased: at 1.5 times the limit 6% of its
+    amplitude is left; an area average (OpenCV's INTER_AREA) leaves 30%.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -131,22 +138,26 @@ def check_against_second_decoder(
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
     sample = store.index.iloc[rows]
     decoder = partial(pixels.decode, background=background)
-    second = [to_form(_decoded(source, decoder, *task), form) for task in _tasks(sample)]
+    second = [to_form(_decoded(source, decoder, *task), form) for task in _files_to_resize(sample)]
     return normalisation.check_channel_order(store.read(rows), np.stack(second), sample["file"].tolist())
 
 
-def _tasks(table: pd.DataFrame) -> list[Task]:
+def _files_to_resize(table: pd.DataFrame) -> list[FileToResize]:
     limits = table["width_px"] * table["height_px"]
     return list(zip(table["file"].tolist(), table["sha256"].tolist(), limits.tolist(), strict=True))
 
 
-def _resized_files(source: sources.Source, form: Form, background: Colour, tasks: list[Task]) -> np.ndarray:
+def _resized_files(source: sources.Source, form: Form, background: Colour, tasks: list[FileToResize]) -> np.ndarray:
     decoder = partial(pixels.decode_fast, background=background)
     return np.stack([to_form(_decoded(source, decoder, *task), form) for task in tasks])
 
 
 def _decoded(source: sources.Source, decoder: Decoder, name: str, sha256: str, max_pixels: int) -> np.ndarray:
-    """Decode a file that was validated; refuse it if it is not the same file any more."""
+    """Decode a validated file.
+
+    Raises:
+        SourceError: if its sha256 is not what it was, or it cannot be read or decoded now.
+    """
     try:
         data = source.read(name)
         if hashlib.sha256(data).hexdigest() != sha256:

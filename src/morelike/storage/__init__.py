@@ -1,1 +1,1 @@
-"""Where images come from, and where they rest."""
+"""Raw images read from folders and archives; datasets stored as shards."""

@@ -1,4 +1,4 @@
-"""What can be wrong with images at rest."""
+"""The errors that raw images and stores raise."""
 
 from morelike.core.errors import MorelikeError
 
@@ -8,4 +8,4 @@ class SourceError(MorelikeError):
 
 
 class StoreError(MorelikeError):
-    """A shard store that is missing, damaged or of another shape than expected."""
+    """A shard store is missing, damaged, or of another shape than expected."""

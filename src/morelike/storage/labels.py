@@ -1,4 +1,4 @@
-"""From the paths of raw images to their labels and given splits. Pure functions of the names."""
+"""Labels and given splits of raw images, from their paths alone."""
 
 import posixpath
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from morelike.images.pixels import IMAGE_EXTENSIONS
+from morelike.images.headers import IMAGE_EXTENSIONS
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 JUNK_FOLDERS = {"__macosx", ".ds_store", "@eadir", "$recycle.bin", "system volume information"}
@@ -17,13 +17,13 @@ SHARD_PREFIX = re.compile(rf"({'|'.join(SPLITS)})[-_.]", re.IGNORECASE)
 
 @dataclass(frozen=True, order=True, slots=True)
 class Entry:
-    """A raw file: where it is, what it is of, and why it cannot be used if it cannot.
+    """A raw file: its path, its label, and the reason if it cannot be used.
 
     Attributes:
         name: posix path relative to the root; in a folder of shards ``shard.tar/member``. Unique.
         label: the class, "" if it has none.
-        split: the given split ``train``, ``val`` or ``test``, "" if none was given.
-        code: reason code of a file that must not be read, "" for any other.
+        split: the given split (``train``, ``val`` or ``test``), "" if none was given.
+        code: fault code of a file that must not be read, "" for any other.
         detail: the reason in words.
     """
 
@@ -46,17 +46,19 @@ def is_junk(name: str) -> bool:
 
 
 def has_image_extension(name: str) -> bool:
-    """Tell whether a name ends as that of an image does."""
+    """Tell whether a name has the extension of an image format."""
     return posixpath.splitext(name)[1].lower() in IMAGE_EXTENSIONS
 
 
 def arrange(files: Iterable[Entry], flat_label: str, unwrap: bool) -> list[Entry]:
     """Give every file its label and split, by the folders it lies in; sorted by name.
 
-    The label is the first folder under the root, or under the split. Where there are no such folders, all
-    images are one class, ``flat_label`` (``all`` under splits). ``train/`` beside ``val/`` or ``test/``, or alone,
-    are splits. A file beside the class folders or the splits is ``stray``. A label that a file
-    brings (WebDataset's ``.cls``) stands. ``unwrap`` looks through a single folder around all others, as archives have.
+    - The label is the first folder under the root, or under the split.
+    - Without such folders all images are one class: ``flat_label``, or ``all`` if there are split folders.
+    - ``train/`` is a split folder if it is beside ``val/`` or ``test/``, or the only folder.
+    - A file beside the class folders or the split folders gets the code ``stray``.
+    - A label that a file already has (WebDataset's ``.cls``) is kept.
+    - ``unwrap`` ignores a single folder around everything, as archives often have.
     """
     files = sorted(files, key=lambda file: file.name)
     paths = {file.name: _folders(file.name) for file in files}
@@ -71,7 +73,7 @@ def arrange(files: Iterable[Entry], flat_label: str, unwrap: bool) -> list[Entry
 
 
 def _placed(file: Entry, path: tuple[str, ...], wrapper: tuple[str, ...], splits: set[str], flat_label: str) -> Entry:
-    """Give one file its label and split; ``path`` are its folders, ``flat_label`` is "" if there are class folders."""
+    """Give one file its label and split; ``path`` is its folders, ``flat_label`` is "" if there are class folders."""
     inside = path[: len(wrapper)] == wrapper
     path = path[len(wrapper) :] if inside else path
     split = file.split
@@ -87,7 +89,7 @@ def _placed(file: Entry, path: tuple[str, ...], wrapper: tuple[str, ...], splits
 
 
 def _folders(name: str) -> tuple[str, ...]:
-    """Return the folders of a name, without shards: of ``train/0.tar/cat/1.jpg``, ``("train", "cat")``."""
+    """Return the folders of a name, without shards: ``("train", "cat")`` for ``train/0.tar/cat/1.jpg``."""
     parts = name.lstrip("/").split("/")[:-1]
     return tuple(part for part in parts if part not in ("", ".") and not part.lower().endswith(".tar"))
 
@@ -99,7 +101,7 @@ def _split_folders(tops: set[str]) -> set[str]:
 
 
 def shard_split(shard: str) -> str:
-    """Return the split that a shard's file name begins with, "" if none.
+    """Return the split that a shard's file name begins with, "" if there is none.
 
     >>> shard_split("validation-00003.tar"), shard_split("00003.tar")
     ('val', '')
@@ -109,7 +111,7 @@ def shard_split(shard: str) -> str:
 
 
 def unique(files: Iterable[Entry]) -> list[Entry]:
-    """Rename the second and later files of one name and refuse to read them."""
+    """Rename the second and later files of the same name, and mark them as unreadable."""
     seen: Counter[str] = Counter()
     result = []
     for file in files:

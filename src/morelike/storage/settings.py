@@ -7,7 +7,7 @@ from morelike.core.settings import Section
 
 
 class Data(Section):
-    """Where the raw images are, and what transparent ones are laid on."""
+    """Where the raw images are, and the background of transparent ones."""
 
     raw: str = Field(description="your images: a folder, `.zip`, `.tar`, or a folder of `.tar` shards")
     background: str = Field(description="a colour name or #rrggbb; transparent images are laid on it")

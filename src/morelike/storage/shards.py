@@ -1,7 +1,7 @@
-"""A dataset at rest: uint8 N×H×W×C ``.npy`` shards, memory-mapped, and a parquet index with a row an image.
+"""A dataset at rest: uint8 N×H×W×C ``.npy`` shards, memory-mapped, and a parquet index with a row per image.
 
-Nothing here ever loads a dataset whole, and no mapping outlives the call that reads through it: pages that
-stay mapped count as this process's memory, which would then grow with the number of images.
+Nothing here ever loads a whole dataset. A memory mapping is closed by the call that opened it: mapped pages count as
+this process's memory, which would otherwise grow with the number of images.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ def check_fits(count: int, shape: tuple[int, ...], dtype: np.dtype, free_bytes: 
     """Check that ``count`` images of ``shape`` fit into free memory as one array of ``dtype``.
 
     Returns:
-        The bytes that it takes.
+        The size of that array in bytes.
 
     Raises:
-        StoreError: if it would not fit; says what does.
+        StoreError: if it would not fit; the message says what would.
     """
     size = int(count * np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize)
     free_bytes = compute.free_memory_bytes() if free_bytes is None else free_bytes
@@ -55,7 +55,11 @@ class ShardWriter:
         self._sha256 = hashlib.sha256()
 
     def append(self, images: np.ndarray) -> None:
-        """Append uint8 N×H×W×C images of the store's shape; raises StoreError on any other."""
+        """Append uint8 N×H×W×C images.
+
+        Raises:
+            StoreError: if they are not uint8 or not of the store's shape.
+        """
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             raise StoreError(
                 f"{self.folder}: expected uint8 N×{'×'.join(map(str, self.shape))}, got {images.dtype} {images.shape}"
@@ -70,7 +74,11 @@ class ShardWriter:
                 self._flush()
 
     def close(self, index: pd.DataFrame) -> None:
-        """Write the last shard and the index, whose rows are in the order of the images."""
+        """Write the last shard and the index, whose rows are in the order of the images.
+
+        Raises:
+            StoreError: if ``index`` does not have a row per image.
+        """
         if len(index) != self.count:
             raise StoreError(f"{self.folder}: {self.count} images but {len(index)} index rows")
         if self._filled:
@@ -92,7 +100,7 @@ class ShardStore:
     """Read a store; shards are memory-mapped.
 
     Attributes:
-        index: one row an image, in order.
+        index: a row per image, in order.
         shape: (height, width, channels).
     """
 

@@ -21,12 +21,14 @@ UNREADABLE = (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.Bad
 LINK = "a link; links out of the raw data are not followed"
 ESCAPES = "the path leads out of the archive"
 ZIP_ENCRYPTED = 0x1
-READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe with no writer would wait for ever
+READ_WITHOUT_WAITING = os.O_RDONLY | getattr(
+    os, "O_NONBLOCK", 0
+)  # opening a pipe that has no writer would never return
 READ_NO_LINK = READ_WITHOUT_WAITING | getattr(os, "O_NOFOLLOW", 0)
 
 
 class Source:
-    """Raw images under one root. Pickles as its path; a worker that unpickles it reopens files when it first reads.
+    """Raw images under one root. It pickles as its path, so a worker opens the files itself when it first reads.
 
     Attributes:
         root: the folder or archive.
@@ -36,20 +38,20 @@ class Source:
         self.root = Path(root)
 
     def entries(self) -> list[Entry]:
-        """List every file but junk, sorted by name."""
+        """List every file except junk, sorted by name, each with its label and split."""
         files, _ = self._listed()
         return arrange(files, self.root.resolve().stem or "all", unwrap=not self.root.is_dir())
 
     def skipped(self) -> dict[str, int]:
-        """Count what :meth:`entries` leaves out: ``junk`` (hidden or system files) and ``annotation`` (of shards)."""
+        """Count what :meth:`entries` leaves out: ``junk`` (hidden or system files) and ``annotation`` (in tars)."""
         return dict(sorted(self._listed()[1].items()))
 
     def read(self, name: str) -> bytes:
         """Return the bytes of the entry ``name``.
 
         Raises:
-            ImageError: ``missing``, ``no_permission``, ``link_out``, ``unreadable`` (no regular file, a damaged
-                archive) or ``bomb`` (more than ``MAX_FILE_BYTES``).
+            ImageError: with code ``missing``, ``no_permission``, ``link_out``, ``unreadable`` (not a regular file, or
+                in a damaged archive) or ``bomb`` (more than ``MAX_FILE_BYTES``).
         """
         try:
             return self._bytes(name)
@@ -67,7 +69,7 @@ def open_source(path: Path | str) -> Source:
     """Open raw images.
 
     Raises:
-        SourceError: if there is nothing at ``path``, or it is no folder, ``.zip`` or ``.tar``.
+        SourceError: if there is nothing at ``path``, or neither a folder nor a ``.zip`` nor a ``.tar``.
     """
     path = Path(path)
     if path.is_dir():
@@ -194,7 +196,7 @@ def _is_folder_of_shards(root: Path) -> bool:
 
 
 def _identity(path: Path) -> tuple[str, int, int]:
-    """Key of an opened archive: a changed file is opened anew."""
+    """Return what identifies an archive's content, so that a changed file is opened again."""
     status = path.stat()
     return str(path), status.st_size, status.st_mtime_ns
 
@@ -220,7 +222,7 @@ def _zip_entry(member: zipfile.ZipInfo) -> Entry:
 
 @lru_cache(maxsize=64)
 def _tar_index(path: str, _size: int, _mtime_ns: int) -> tuple[list[Entry], Counter, dict[str, tuple[int, int]]]:
-    """List a tar from its headers alone: entries, what is skipped, and where each member's bytes are."""
+    """List a tar by its headers alone: the entries, what is skipped, and each member's offset and size in bytes."""
     try:
         with tarfile.open(path, "r:") as archive:
             members = [member for member in archive if not member.isdir()]
@@ -229,7 +231,7 @@ def _tar_index(path: str, _size: int, _mtime_ns: int) -> tuple[list[Entry], Coun
         raise SourceError(f"{path}: expected a whole, uncompressed .tar: {error}") from error
     with open(path, "rb") as file:
         file.seek(end)
-        if file.read(512).strip(b"\0"):  # tarfile takes a damaged header for the end
+        if file.read(512).strip(b"\0"):  # tarfile mistakes a damaged header for the end
             raise SourceError(f"{path}: damaged after byte {end}: {len(members)} members before it, no header there")
         kept = [member for member in members if not is_junk(member.name)]
         labels = {_key(m.name): _label(file, m) for m in kept if m.name.endswith(".cls") and m.isreg()}
@@ -262,7 +264,7 @@ def _label(file, member: tarfile.TarInfo) -> str:
 
 
 def _key(name: str) -> str:
-    """WebDataset's key: the path up to the first dot of the file's name."""
+    """Return WebDataset's key: the path up to the first dot of the file's name."""
     folder, slash, base = name.rpartition("/")
     return folder + slash + base.partition(".")[0]
 
@@ -298,7 +300,7 @@ def _code_of(error: Exception) -> str:
 
 
 def _without_root(error: Exception, root: Path) -> str:
-    """Word an error so that it is the same on every machine."""
+    """Return an error's message without the root's path, so that it is the same on every machine."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__}: {error}".replace(str(root), root.name)

@@ -16,10 +16,11 @@ from morelike.images import pixels
 from morelike.models import saved
 from morelike.models.base import Generates, ImageModel, SynthesisSettings, Varies, make
 from morelike.models.errors import ModelError
+from morelike.storage.nearest import nearest_rows
 from morelike.storage.shards import ShardStore, ShardWriter
 from morelike.synthesize.errors import SynthesisError
 
-ROWS_AT_ONCE = 128  # real images that new ones are compared with; memory must not grow with a class
+TYPES = {"seed": "int64"} | dict.fromkeys(["source_file", "source_sha256", "nearest_file"], "str")  # of no row, too
 
 
 def counts_per_class(store: ShardStore, per_class: int | str, at_least: int) -> dict[str, int]:
@@ -140,7 +141,7 @@ def synthesize(maker: Maker, counts: dict[str, int], out: Path) -> dict[str, int
         model_sha256=saved.checksum(maker.trained),
     )
     index = _with_sources(index, maker.store) if maker.settings.varies_a_source else _without_sources(index)
-    writer.close(pd.concat([index, pd.concat(nearest, ignore_index=True)], axis=1))
+    writer.close(pd.concat([index, pd.concat(nearest, ignore_index=True)], axis=1).astype(TYPES))
     return {"images": len(rows)}
 
 
@@ -149,22 +150,12 @@ def nearest_train_images(images: np.ndarray, labels: np.ndarray, store: ShardSto
 
     Columns: nearest_row, nearest_file, nearest_distance.
     """
-    best = np.full(len(images), np.inf)
-    row = np.full(len(images), -1, np.int64)
-    flat = images.reshape(len(images), -1).astype(np.float32) / 255
+    row, distance = np.full(len(images), -1, np.int64), np.full(len(images), np.inf)
     for label in np.unique(labels):
-        mine = np.flatnonzero(labels == label)
-        candidates = store.rows("train", label)
-        for start in range(0, len(candidates), ROWS_AT_ONCE):
-            part = candidates[start : start + ROWS_AT_ONCE]
-            real = store.read(part).reshape(len(part), -1).astype(np.float32) / 255
-            distances = torch.cdist(torch.from_numpy(flat[mine]), torch.from_numpy(real)).numpy()
-            closest = distances.argmin(1)
-            found = distances[np.arange(len(mine)), closest]
-            better = found < best[mine]
-            best[mine[better]], row[mine[better]] = found[better], part[closest[better]]
+        mine = labels == label
+        row[mine], distance[mine] = nearest_rows(images[mine], store, store.rows("train", label))
     files = store.index["file"].to_numpy()[row]
-    return pd.DataFrame({"nearest_row": row, "nearest_file": files, "nearest_distance": best / np.sqrt(flat.shape[1])})
+    return pd.DataFrame({"nearest_row": row, "nearest_file": files, "nearest_distance": distance})
 
 
 def _with_sources(index: pd.DataFrame, store: ShardStore) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Batches for training: which rows, in which order, with which noise, all a function of (seed, step)."""
+"""Batches for training: which rows, in which order, with which noise. All of it follows from (seed, model, step)."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from morelike.train.settings import Train
 class Batches:
     """Draw training batches and walk through the validation split.
 
-    Every batch is a pure function of (seed, model, step), so an order never has to be remembered.
+    Every batch is a pure function of (seed, model, step), so nothing has to be saved for a run to go on.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Batches:
         return self.clean.index["file"].iloc[rows].tolist()
 
     def close(self) -> None:
-        """End the thread that reads ahead."""
+        """End the thread that prefetches."""
         self._prefetch.close()
 
     def _batch(self, drawn: Rows, seed: int, images_seen: int) -> Batch:
@@ -87,7 +87,7 @@ class Batches:
 
 
 def class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
-    """Return the chance of each image to be drawn: a class of n images is drawn in proportion to n^(1 − balance).
+    """Return the probability of drawing each image: a class of n images is drawn in proportion to n^(1 − balance).
 
     >>> class_weights(np.array([0, 0, 0, 1]), 1.0).round(3).tolist()
     [0.167, 0.167, 0.167, 0.5]

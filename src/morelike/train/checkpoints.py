@@ -24,8 +24,8 @@ class Checkpoints:
     Kept are the newest, and the last before the cool-down: a run with more budget takes the same steps up to there.
 
     Args:
-        folder: of all runs of a model.
-        decided_by: all that decides the weights, but for the budget and the patience; as JSON.
+        folder: holds all runs of a model.
+        decided_by: all that decides the weights except the budget and the patience; as JSON.
         schedule, patience: of this run.
     """
 
@@ -33,7 +33,7 @@ class Checkpoints:
         self.schedule, self.folder = schedule, Path(folder) / files.fingerprint(decided_by)
         self._asked = {"steps": schedule.steps, "patience": patience}
         _remove_oldest(self.folder)
-        if self._is_finished():  # who asks for the same again wants it done again
+        if self._is_finished():  # asking for the same again means: do it again
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._saved_at = time.monotonic()
@@ -61,11 +61,11 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def is_due(self) -> bool:
-        """Tell whether so much time has gone by that a kill would lose too much."""
+        """Tell whether the last checkpoint is so old that a kill would lose too much."""
         return time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
 
     def finish(self) -> None:
-        """Keep only what a run with more budget can go on from."""
+        """Keep only the checkpoint that a run with more budget can go on from."""
         files.write_json(self.folder / "finished.json", self._asked)
         self._remove_all_but(self._last_before_cool_down())
 

@@ -13,10 +13,10 @@ from morelike.models.base import Batch, ImageModel, Outcome
 from morelike.train.errors import TrainingFault
 from morelike.train.settings import Checks
 
-Files = Callable[[], list[str]]  # names are looked up for a fault alone
-DISCRIMINATOR_MEMORY = 0.98  # decay a step of the mean of a discriminator's accuracy
+Files = Callable[[], list[str]]  # called only if there is a fault to report
+DISCRIMINATOR_MEMORY = 0.98  # decay per step of the running mean of a discriminator's accuracy
 OF_IMAGES = ("largest_excess", "contrast", "colour_shift")  # what :func:`measured` gives
-STD_FLOOR = 1e-3  # of targets, pixels in [0, 1]: what is flatter has no contrast to lose
+STD_FLOOR = 1e-3  # of targets, pixels in [0, 1]: flatter images have no contrast to lose
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class Check:
     """One thing that is watched.
 
     Attributes:
-        meaning: of a value past the limit.
+        meaning: what a value past the limit means.
         mend: what usually mends it.
         from_below: whether values under the limit are bad; else those over it.
-        early: whether it is watched from the first image on, not from ``train.checks.after_images``.
+        early: whether it is watched from the first image on; else from ``train.checks.after_images`` on, because
+            untrained weights would fail it.
     """
 
     meaning: str
@@ -44,7 +45,7 @@ CHECKS = {
         early=True,
     ),
     "diverged": Check(
-        "the loss a value has risen this far above where training began",
+        "the loss per value has risen this far above where training began",
         "lower models.*.learning_rate, or train.grad_clip_norm",
         early=True,
     ),
@@ -72,7 +73,7 @@ CHECKS = {
         "lower the discriminator's learning rate, or train it less often",
     ),
     "stuck": Check(
-        "the val loss a value has moved by no more than this since the weights were random",
+        "the val loss per value has moved by no more than this since the weights were random",
         "raise models.*.learning_rate; see that the weights are not frozen",
         from_below=True,
     ),
@@ -174,7 +175,7 @@ class Watch:
         elif weights := non_finite(model.named_parameters()):
             cause = f"the weights have diverged: {weights[0]} is not finite"
             mend = "lower models.*.learning_rate or train.grad_clip_norm"
-        elif gradients and math.isfinite(values["loss"]):
+        elif gradients and math.isfinite(values.get("loss", math.nan)):
             cause = f"images and loss are finite, the gradient of {gradients[0]} is not"
         else:
             cause = "images and weights are finite, so the computation overflowed"
@@ -186,7 +187,7 @@ class Watch:
         return f"epoch {images / self.epoch_images:.2f}, after {images:,} images"
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return one line a check: name, limit, worst value and where, and its words."""
+        """Return one line per check: its name, limit, meaning and mend, the worst value so far and where it was."""
         return [
             {"check": name, "limit": limit, **self._worst(name), "meaning": check.meaning, "mend": check.mend}
             for name, check in CHECKS.items()

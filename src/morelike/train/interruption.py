@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Interruption:
-    """While it is entered, the first SIGINT or SIGTERM only sets ``asked``; a second one acts as ever."""
+    """A context in which the first SIGINT or SIGTERM only sets ``asked``; a second one ends the program as usual."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Facts of file contents that were audited before, by their sha256: what did not change is not decoded again."""
+"""Facts of audited file contents, kept by their sha256, so that an unchanged file is not decoded again."""
 
 import hashlib
 import importlib.metadata
@@ -9,23 +9,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from morelike.core import code, files
-from morelike.validate.known_digests import Known
+from morelike.validate.known_digests import KnownDigests
 
-DECODERS = ("pillow", "opencv-python-headless", "numpy")
-ROWS_A_PART = 20_000  # an interrupted audit loses no more than these
+DECODERS = ("pillow", "opencv-python-headless", "simplejpeg", "numpy")
+ROWS_PER_PART = 20_000  # an interrupted audit loses at most these
 MOST_PARTS = 8
 
 
 class Cache:
-    """Facts on disk under ``folder``, safe to delete. ``key`` names all that they depend on but the content."""
+    """Facts on disk under ``folder``, safe to delete.
+
+    Args:
+        folder: where the facts of all keys are.
+        key: from :func:`key_of`; it names everything but the content that the facts depend on.
+        schema: of the table of facts; it has a column ``sha256``.
+    """
 
     def __init__(self, folder: Path, key: str, schema: pa.Schema):
         self.folder, self.schema = Path(folder) / key, schema
         self.fresh: list[pa.RecordBatch] = []
         self.table = self._load()
 
-    def known(self) -> Known:
-        """Write the digests for workers to look up, and return where they stand."""
+    def write_known(self) -> KnownDigests:
+        """Write the known digests into a file for the workers, and return what looks them up there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         digests = sorted(bytes.fromhex(sha256) for sha256 in self.table["sha256"].to_pylist())
         path = self.folder / f"known-{hashlib.sha256(b''.join(digests)).hexdigest()[:16]}.bin"
@@ -33,17 +39,17 @@ class Cache:
             for old in self.folder.glob("known-*.bin"):
                 old.unlink()
             files.write_bytes(path, b"".join(digests))
-        return Known(path)
+        return KnownDigests(path)
 
     def add(self, facts: pa.RecordBatch) -> None:
-        """Take new facts; they are on disk by the next :meth:`flush`, or once there are many."""
+        """Add new facts; they are written by the next :meth:`flush`, or as soon as there are many."""
         if facts.num_rows:
             self.fresh.append(facts)
-        if sum(batch.num_rows for batch in self.fresh) >= ROWS_A_PART:
+        if sum(batch.num_rows for batch in self.fresh) >= ROWS_PER_PART:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is new."""
+        """Write the facts that were added since the last call."""
         if not self.fresh:
             return
         new = pa.Table.from_batches(self.fresh, self.schema)
@@ -69,7 +75,7 @@ class Cache:
 
 
 def key_of(module: str, *settings: object) -> str:
-    """Name what facts depend on: the code of a module and of what it imports, the decoders' versions, and settings."""
+    """Return a digest of what facts depend on: the code of a module and its imports, decoder versions, settings."""
     parts = [code.digest(module)]
     parts += [f"{name}=={importlib.metadata.version(name)}" for name in DECODERS] + [repr(settings)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

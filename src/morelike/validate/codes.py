@@ -1,13 +1,19 @@
-"""Every fault that the audit knows: what it means, what to do about it, and which policies make sense for it."""
+"""Every fault code: what it means, what to do about it, and which policies it can have."""
 
 from dataclasses import dataclass
 
 from morelike.core.errors import ParamsError
 
 UNUSABLE = ("fail", "quarantine")  # there are no pixels to go on with
-CONVERTED = ("fail", "quarantine", "fix", "warn", "ignore")  # the conversion is done in any case but the first two
+CONVERTED = (
+    "fail",
+    "quarantine",
+    "fix",
+    "warn",
+    "ignore",
+)  # the image is converted unless the policy is one of the first two
 SUSPECT = ("fail", "quarantine", "warn", "ignore")
-OF_THE_SET = ("fail", "warn", "ignore")  # no single file is to blame
+OF_THE_SET = ("fail", "warn", "ignore")  # a fault of the whole set, not of one file
 
 
 @dataclass(frozen=True)
@@ -18,8 +24,8 @@ class Code:
         group: ``file``, ``form``, ``pixels``, ``geometry``, ``set`` or ``drift``.
         about: what it means.
         advice: what to do.
-        policies: those that can be chosen for it.
-        limit: what its limit is of, "" if it has none.
+        policies: the policies that it can have.
+        limit: what its limit applies to and in which unit, "" if it has no limit.
     """
 
     group: str
@@ -30,7 +36,7 @@ class Code:
 
 
 CODES = {
-    "missing": Code("file", "A link to nothing, or a file that went away.", "Restore the file.", UNUSABLE),
+    "missing": Code("file", "A link to nothing, or a file that has disappeared.", "Restore the file.", UNUSABLE),
     "no_permission": Code("file", "The file may not be read.", "`chmod a+r` it.", UNUSABLE),
     "link_out": Code("file", "A link that leads out of the raw folder.", "Copy the file it points to.", UNUSABLE),
     "member_escapes": Code(
@@ -73,7 +79,7 @@ CODES = {
     "cmyk": Code("form", "In printing colours.", "It becomes sRGB, through its profile if it has one.", CONVERTED),
     "lab": Code("form", "In CIE L*a*b*.", "It becomes sRGB.", CONVERTED),
     "one_bit": Code("form", "Black and white alone.", "It becomes grey.", CONVERTED),
-    "sixteen_bit": Code("form", "16 bits a value.", "They are scaled to 8, not clipped.", CONVERTED),
+    "sixteen_bit": Code("form", "16 bits per value.", "They are scaled to 8, not clipped.", CONVERTED),
     "thirty_two_bit": Code(
         "form", "32-bit floats or integers.", "They are scaled from the range that holds them.", CONVERTED
     ),
@@ -150,7 +156,7 @@ CODES = {
         SUSPECT,
     ),
     "small_class": Code(
-        "set", "A class too small to split.", "Add images, or remove it.", OF_THE_SET, "images a class"
+        "set", "A class too small to split.", "Add images, or remove it.", OF_THE_SET, "images per class"
     ),
     "imbalance": Code(
         "set",
@@ -180,7 +186,7 @@ GROUPS = tuple(dict.fromkeys(code.group for code in CODES.values()))
 
 
 def explain(name: str) -> str:
-    """Say what a code of the audit means and what to do.
+    """Return in words what a fault code means, what to do and which policies it can have.
 
     Raises:
         ParamsError: if there is no such code.

@@ -1,4 +1,4 @@
-"""All files of a source into one table of facts, on all cores; contents that are known are not decoded again."""
+"""Inspect all files of a source on all cores into one table; contents that are known are not decoded again."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from morelike.storage.labels import Entry
 from morelike.storage.sources import Source
 from morelike.validate import hashing, inspection
 from morelike.validate.cache import Cache, key_of
-from morelike.validate.inspection import HISTOGRAM_MEASURES, MEASURES, Inspector, Row
+from morelike.validate.inspection import HISTOGRAM_MEASURES, IMAGE_MEASURES, Inspector, Row
 
 FILES_PER_CHUNK = 128
 CRASHED = "its decoder crashed, or ran out of memory"
@@ -25,13 +25,13 @@ FACTS = pa.schema(
         *((name, pa.int64()) for name in ("bits", "width_px", "height_px", "orientation", "frames")),
         *((name, pa.float64()) for name in ("white", "transparent_share", "disagreement")),
         *((name, pa.bool_()) for name in ("alpha", "constant")),
-        *((name, pa.float64()) for name in MEASURES + HISTOGRAM_MEASURES),
+        *((name, pa.float64()) for name in IMAGE_MEASURES + HISTOGRAM_MEASURES),
         ("phash", pa.string()),
         ("phash_cut", pa.string()),
         ("thumbnail", pa.binary(hashing.SMALL_SIDE_PX**2)),
     ]
 )
-Rows = tuple[list[Row], list[Row]]
+SeenAndFacts = tuple[list[Row], list[Row]]
 
 
 def collect(
@@ -44,16 +44,24 @@ def collect(
 ) -> tuple[pd.DataFrame, int]:
     """Inspect every entry on ``workers`` processes (as many as cores if None).
 
-    Returns:
-        A row an entry, in order: ``file``, ``label``, ``given`` and the columns of :data:`FACTS`, null where there
-        are none; and how many contents were decoded now.
+    If a file makes its worker crash or run out of memory, the chunk is halved until the file is found; it gets the code
+    ``decode_error``. With ``workers=1`` everything runs in this process, which such a file would end.
 
-    A file whose decoder crashes a worker, or has it killed for memory, is found by halving and gets the code
-    ``decode_error``. With one worker there is no process but this one to protect.
+    Args:
+        source: the raw images.
+        entries: the files to inspect.
+        max_pixels: larger images are refused before they are decoded.
+        background: RGB, 0 to 255; transparent images are laid on it.
+        cache_folder: where known facts are kept.
+        workers: the number of processes.
+
+    Returns:
+        A table with a row per entry, in order: ``file``, ``label``, ``given`` (the split it came with, or "") and the
+        columns of :data:`FACTS`, null where there are none; and the number of contents that were decoded now.
     """
     key = key_of(inspection.__name__, FACTS, max_pixels, background)
     cache = Cache(cache_folder, key, FACTS)
-    inspector = Inspector(source, max_pixels, background, cache.known())
+    inspector = Inspector(source, max_pixels, background, cache.write_known())
     seen: list[pa.RecordBatch] = []
     fresh = 0
     try:
@@ -71,19 +79,21 @@ def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
     while left:
         done = 0
         try:
-            results = compute.map_ordered(inspector, [*left, []], workers)  # more than one item: never done here
+            results = compute.map_ordered(
+                inspector, [*left, []], workers
+            )  # the empty chunk makes two items: a single one would run in this process
             for rows in progress.track(results, len(left) + 1, "validate"):
                 yield rows
                 done += 1
         except ComputeError:
-            list(compute.map_ordered(inspector, [[], []], 2))  # raises where it is no file that kills the workers
+            list(compute.map_ordered(inspector, [[], []], 2))  # raises if workers die without any file
             yield from _inspected_apart(inspector, left[done])
             done += 1
         left = left[done:]
 
 
-def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Rows]:
-    """Inspect a chunk that may kill its process, in processes that may die."""
+def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[SeenAndFacts]:
+    """Inspect a chunk that may kill its process, in processes of its own; halve it until the file is found."""
     try:
         return list(compute.map_ordered(inspector, [chunk, []], 2))
     except ComputeError:
@@ -94,7 +104,7 @@ def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[Rows]:
 
 
 def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFrame:
-    """Give each file the facts of its content; a fault of the content says more than where the file lies."""
+    """Give each file the facts of its content; a fault of the content replaces one of the file's place (``stray``)."""
     files = pd.DataFrame(
         {
             "file": [entry.name for entry in entries],

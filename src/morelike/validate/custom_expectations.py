@@ -1,4 +1,4 @@
-"""Expectations that Great Expectations does not bring: over groups of rows, and over the shape of images."""
+"""Expectations that Great Expectations lacks: on groups of rows, on the aspect of images, on several columns."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Great Expectations' own pages on the table of images: a convenience, with times and scripts from the network."""
+"""Great Expectations' own pages about the table of images. They hold run times and load scripts from the network."""
 
 import shutil
 import tempfile
@@ -13,14 +13,14 @@ from morelike.validate.settings import FaultRule
 SITE = Path("gx/uncommitted/data_docs/local_site")
 
 
-def build(validated: Path, codes: dict[str, FaultRule], out: Path) -> None:
-    """Validate the manifest of ``validated`` once more and write the pages into the folder ``out``, whole.
+def build(validated: Path, fault_rules: dict[str, FaultRule], out: Path) -> None:
+    """Validate the manifest of ``validated`` once more and write the pages into the folder ``out``, all or nothing.
 
-    ``codes`` are the rules of the audit that the suite is made from.
+    ``fault_rules`` are those of the audit; the suite is made from them.
     """
     manifest = pd.read_parquet(Path(validated) / "manifest.parquet")
     splits_given = bool(files.read_json(Path(validated) / "summary.json")["splits_given"])
-    suite = expectations.suite(codes, sorted(set(manifest["label"])), splits_given)
+    suite = expectations.suite(fault_rules, sorted(set(manifest["label"])), splits_given)
     with tempfile.TemporaryDirectory() as home, files.written_aside(out) as aside:
         _run(home, manifest, suite)
         shutil.copytree(Path(home) / SITE, aside, dirs_exist_ok=True)

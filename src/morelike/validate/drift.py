@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from morelike.core import files
 from morelike.validate import rules
-from morelike.validate.policies import Rules
+from morelike.validate.policies import FaultRules
 
 STATISTICS = ("mean", "std", "mean_r", "mean_g", "mean_b", "colourfulness", "blur", "entropy_bits", "clipped_share")
 SIZES = ("width_px", "height_px")
@@ -21,7 +21,7 @@ Profile = dict[str, Any]
 
 
 def profile(images: pd.DataFrame) -> Profile:
-    """Sum up a set in a few numbers: deciles and shares of each statistic, formats, classes; and its fingerprint."""
+    """Summarise a set: counts between the deciles of each statistic, counts of formats and classes, a fingerprint."""
     lines = images["file"] + images["pixel_sha256"]
     return {
         "fingerprint": hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
@@ -32,12 +32,14 @@ def profile(images: pd.DataFrame) -> Profile:
     }
 
 
-def against_last(images: pd.DataFrame, accepted: Path, codes: Rules) -> tuple[pd.DataFrame, dict[str, Profile]]:
-    """Compare ``images`` with the last accepted set that was another one.
+def against_last(
+    images: pd.DataFrame, accepted: Path, fault_rules: FaultRules
+) -> tuple[pd.DataFrame, dict[str, Profile]]:
+    """Compare ``images`` with the last accepted set that differs from them.
 
     Returns:
-        The findings, none if there was no such set; and what is to be kept in the file ``accepted`` once these images
-        are accepted, by :func:`morelike.core.files.write_json`.
+        The findings, none if there was no such set; and the value to write into the JSON file ``accepted`` once these
+        images are accepted.
     """
     if images.empty:
         return rules.gathered([]), {}
@@ -45,14 +47,15 @@ def against_last(images: pd.DataFrame, accepted: Path, codes: Rules) -> tuple[pd
     now = profile(images)
     same = kept and kept["last"]["fingerprint"] == now["fingerprint"]
     before = kept.get("before" if same else "last")
-    findings = _findings(before, now, images, codes) if before else rules.gathered([])
+    findings = _findings(before, now, images, fault_rules) if before else rules.gathered([])
     return findings, {"last": now} | ({"before": before} if before else {})
 
 
 def psi(expected: np.ndarray, actual: np.ndarray) -> float:
-    """Return the population stability index of two sets of shares above 0, Σ (a − e) ln(a / e); 0 if they are the same.
+    """Return the population stability index Σ (a − e) ln(a / e) of two sets of shares, all above 0.
 
-    Below 0.1 is called stable, above 0.25 a shift (Siddiqi, "Credit risk scorecards", 2006).
+    It is 0 if they are the same; below 0.1 is called stable, above 0.25 a shift (Siddiqi, "Credit risk scorecards",
+    2006).
 
     >>> round(psi(np.array([0.5, 0.5]), np.array([0.2, 0.8])), 4)
     0.4159
@@ -61,7 +64,7 @@ def psi(expected: np.ndarray, actual: np.ndarray) -> float:
 
 
 def by_chance(bins: int, images: int, others: int) -> float:
-    """Return the PSI that two samples of one population pass once in a thousand.
+    """Return the PSI that two samples of one population exceed once in a thousand times.
 
     PSI · n m / (n + m) is asymptotically χ² with ``bins`` − 1 degrees of freedom (Yurdakul, "Statistical properties of
     population stability index", 2018).
@@ -79,20 +82,20 @@ def _counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def smoothed(counts: np.ndarray) -> np.ndarray:
-    """Return the shares of ``counts``, each half an image more, so that an empty bin of a small set says little."""
+    """Return the shares of ``counts`` plus half an image each, so that an empty bin of a small set weighs little."""
     return (counts + 0.5) / (counts + 0.5).sum()
 
 
-def _findings(before: Profile, now: Profile, images: pd.DataFrame, codes: Rules) -> pd.DataFrame:
+def _findings(before: Profile, now: Profile, images: pd.DataFrame, fault_rules: FaultRules) -> pd.DataFrame:
     found = []
     for name, spread in before["spread"].items():
         code = "drift_sizes" if name in SIZES else "drift_statistics"
         counts = _counts(images[name].to_numpy(float), np.array(spread["edges"]))
-        found.append(_shift(code, name, np.array(spread["counts"]), counts, before, now, codes))
+        found.append(_shift(code, name, np.array(spread["counts"]), counts, before, now, fault_rules))
     for name, counts in before["kinds"].items():
         values = sorted({*counts, *now["kinds"][name]})
         old, new = (np.array([kinds.get(value, 0) for value in values]) for kinds in (counts, now["kinds"][name]))
-        found.append(_shift("drift_formats", name, old, new, before, now, codes))
+        found.append(_shift("drift_formats", name, old, new, before, now, fault_rules))
     for label in sorted(set(before["classes"]) ^ set(now["classes"])):
         gone = label in before["classes"]
         detail = f"class {label} is {'gone' if gone else 'new'}: {(before if gone else now)['classes'][label]} images"
@@ -101,9 +104,9 @@ def _findings(before: Profile, now: Profile, images: pd.DataFrame, codes: Rules)
 
 
 def _shift(
-    code: str, name: str, old: np.ndarray, new: np.ndarray, before: Profile, now: Profile, codes: Rules
+    code: str, name: str, old: np.ndarray, new: np.ndarray, before: Profile, now: Profile, fault_rules: FaultRules
 ) -> pd.DataFrame:
-    limit = codes[code].limit
+    limit = fault_rules[code].limit
     value, chance = psi(smoothed(old), smoothed(new)), by_chance(len(old), now["images"], before["images"])
     if value <= max(limit, chance):
         return rules.gathered([])

@@ -1,4 +1,4 @@
-"""What can be wrong with a set of raw images."""
+"""The errors that the audit raises."""
 
 from morelike.core.errors import MorelikeError
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from morelike.validate.codes import CODES
-from morelike.validate.policies import Rules
+from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
 
 SHARES = (
@@ -15,7 +15,7 @@ SHARES = (
 )
 KEPT = ("element_count", "unexpected_count", "missing_count", "observed_value", "partial_unexpected_index_list")
 SEVERITIES = {"fail": "critical", "quarantine": "critical", "warn": "warning", "fix": "info", "ignore": "info"}
-LIMITED = {  # code of the audit: the column that its limit is on, and whether the limit is its least or its most
+LIMITED = {  # fault code: the column that its limit applies to, and whether the limit is a minimum or a maximum
     "near_black": ("dark", "min_value"),
     "near_white": ("light", "max_value"),
     "blurred": ("blur", "max_value"),
@@ -23,37 +23,37 @@ LIMITED = {  # code of the audit: the column that its limit is on, and whether t
     "decoders_disagree": ("disagreement", "max_value"),
 }
 FORBIDDEN_MODES = {"palette": ["P", "PA"], "cmyk": ["CMYK"], "lab": ["LAB"], "one_bit": ["1"]}
-Rule = tuple[str, str, str, dict[str, Any]]  # in words, severity, expectation, arguments
+Expected = tuple[str, str, str, dict[str, Any]]  # in words, severity, expectation, arguments
 
 
-def suite(codes: Rules, labels: list[str], splits_given: bool) -> list[Any]:
-    """Return the expectations: ``meta["rule"]`` says in words what must hold, ``severity`` how bad it is if not.
+def suite(fault_rules: FaultRules, labels: list[str], splits_given: bool) -> list[Any]:
+    """Return the expectations; ``meta["rule"]`` says in words what must hold, ``severity`` how bad a breach is.
 
-    ``ToBeBetween`` skips NaN, so every column that is bounded is also expected to hold no null (by one rule for
-    all: a rule costs 10 ms). A code whose policy is ``fail`` or ``quarantine`` is critical: no image that is accepted
-    may have it; one to ``warn`` of is a warning.
+    ``ToBeBetween`` skips NaN, so one more expectation demands that no bounded column holds a null (one for all
+    columns, as each expectation costs 10 ms). A fault code with policy ``fail`` or ``quarantine`` is critical, as no
+    accepted image may have it; with policy ``warn`` it is a warning.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # before the import: nothing is sent anywhere
     import great_expectations.expectations as gxe
 
     from morelike.validate import custom_expectations
 
-    rules = [*_of_the_table(labels), *_of_columns(codes), *_of_codes(codes)]
+    expected = [*_of_the_table(labels), *_of_columns(fault_rules), *_of_codes(fault_rules)]
     if not splits_given:
         arguments = {"column_A": "group", "column_B": "split"}
-        rules.append(("near-duplicates are in one split", "critical", "ExpectGroupsToShareOneValue", arguments))
+        expected.append(("near-duplicates are in one split", "critical", "ExpectGroupsToShareOneValue", arguments))
     return [
         _kind(name, gxe, custom_expectations)(**arguments, meta={"rule": rule}, severity=severity)
-        for rule, severity, name, arguments in rules
+        for rule, severity, name, arguments in expected
     ]
 
 
 def check(table: pd.DataFrame, expectations: list[Any]) -> dict[str, Any]:
-    """Validate ``table`` (a row an image, column ``file``) and return the results as a JSON value.
+    """Validate ``table`` (a row per image, column ``file``) and return the results as a JSON value.
 
-    The value holds no run id, time or path, so that the same table always gives the same result. ``results`` has
-    for each expectation ``rule``, ``severity``, ``success``, the ``expectation`` with its arguments, counts, and up to
-    20 files. ``success`` of the whole is that of the critical ones.
+    The value holds no run id, time or path, so the same table always gives the same value. ``results`` has for each
+    expectation ``rule``, ``severity``, ``success``, the ``expectation`` with its arguments, counts, and up to 20 files.
+    ``success`` of the whole value is True if all critical expectations are met.
     """
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -83,12 +83,12 @@ def breaches(result: dict[str, Any]) -> list[tuple[str, int, list[str]]]:
     ]
 
 
-def _of_the_table(labels: list[str]) -> list[Rule]:
+def _of_the_table(labels: list[str]) -> list[Expected]:
     digits = {"column": "phash", "regex": "^[0-9a-f]{16}$"}
     ordered = {"column_A": "max", "column_B": "min", "or_equal": True}
     positive = {"column": "std", "min_value": 0, "strict_min": True}
     split = {"column": "split", "value_set": list(SPLITS)}
-    rules = [
+    expected = [
         ("there are images", "ExpectTableRowCountToBeBetween", {"min_value": 1}),
         ("std is above 0", "ExpectColumnValuesToBeBetween", positive),
         ("every label is known", "ExpectColumnValuesToBeInSet", {"column": "label", "value_set": labels}),
@@ -99,11 +99,11 @@ def _of_the_table(labels: list[str]) -> list[Rule]:
         ("min is at most max", "ExpectColumnPairValuesAToBeGreaterThanB", ordered),
         ("a perceptual hash is 16 hex digits", "ExpectColumnValuesToMatchRegex", digits),
     ]
-    return [(rule, "critical", name, arguments) for rule, name, arguments in rules]
+    return [(rule, "critical", name, arguments) for rule, name, arguments in expected]
 
 
-def _of_columns(codes: Rules) -> list[Rule]:
-    least_px = codes["too_small"].limit
+def _of_columns(fault_rules: FaultRules) -> list[Expected]:
+    least_px = fault_rules["too_small"].limit
     bounds = {name: (0.0, 1.0) for name in SHARES} | {
         "colourfulness": (0.0, 2.0),
         "entropy_bits": (0.0, 8.0),
@@ -116,34 +116,36 @@ def _of_columns(codes: Rules) -> list[Rule]:
     }
     filled = ["file", "label", "split", "phash", "pixel_sha256", *bounds]
     between = "ExpectColumnValuesToBeBetween"
-    rules = [(_in_words(*name_bounds), between, _between(*name_bounds)) for name_bounds in bounds.items()]
-    rules.append(("nothing is null", "ExpectColumnsToHoldNoNull", {"column_list": filled}))
-    return [(rule, "critical", name, arguments) for rule, name, arguments in rules]
+    expected = [(_in_words(*name_bounds), between, _between(*name_bounds)) for name_bounds in bounds.items()]
+    expected.append(("nothing is null", "ExpectColumnsToHoldNoNull", {"column_list": filled}))
+    return [(rule, "critical", name, arguments) for rule, name, arguments in expected]
 
 
-def _of_codes(codes: Rules) -> list[Rule]:
-    """Return a rule for each code that a column shows."""
-    rules = []
+def _of_codes(fault_rules: FaultRules) -> list[Expected]:
+    """Return what is expected for each fault code that can be seen in a column."""
+    expected = []
     for code, (column, side) in LIMITED.items():
-        limit = codes[code].limit
+        limit = fault_rules[code].limit
         words = f"{CODES[code].limit.split(',')[0]} is at {'least' if side == 'min_value' else 'most'} {limit:g}"
-        rules.append((code, words, "ExpectColumnValuesToBeBetween", {"column": column, side: limit}))
+        expected.append((code, words, "ExpectColumnValuesToBeBetween", {"column": column, side: limit}))
     for code, modes in FORBIDDEN_MODES.items():
         words = f"mode is not {' or '.join(modes)}"
-        rules.append((code, words, "ExpectColumnValuesToNotBeInSet", {"column": "mode", "value_set": modes}))
+        expected.append((code, words, "ExpectColumnValuesToNotBeInSet", {"column": "mode", "value_set": modes}))
     named = {"column": "profile", "value_set": [""]}
     one_frame = {"column": "frames", "max_value": 1}
     turned = {"column": "orientation", "value_set": list(range(2, 9))}
-    aspect = {"column_A": "width_px", "column_B": "height_px", "most": codes["odd_aspect"].limit}
+    aspect = {"column_A": "width_px", "column_B": "height_px", "most": fault_rules["odd_aspect"].limit}
     deep = {"column": "bits", "value_set": [16]}
-    rules += [
+    expected += [
         ("icc_profile", "no colour profile but sRGB", "ExpectColumnValuesToBeInSet", named),
         ("animated", "one frame or page", "ExpectColumnValuesToBeBetween", one_frame),
         ("orientation", "stored upright", "ExpectColumnValuesToNotBeInSet", turned),
-        ("sixteen_bit", "not 16 bits a value", "ExpectColumnValuesToNotBeInSet", deep),
+        ("sixteen_bit", "not 16 bits per value", "ExpectColumnValuesToNotBeInSet", deep),
         ("odd_aspect", f"long side / short side is at most {aspect['most']:g}", "ExpectAspectToBeAtMost", aspect),
     ]
-    return [(f"{code}: {words}", SEVERITIES[codes[code].policy], name, args) for code, words, name, args in rules]
+    return [
+        (f"{code}: {words}", SEVERITIES[fault_rules[code].policy], name, args) for code, words, name, args in expected
+    ]
 
 
 def _kind(name: str, *modules: Any) -> Any:
@@ -177,6 +179,9 @@ def _stripped(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _error(info: dict[str, Any]) -> str | None:
-    """Return what an expectation stumbled over; Great Expectations nests it under the metric that did."""
+    """Return the message of the exception that an expectation raised, None if it raised none.
+
+    Great Expectations nests it under the metric that raised it.
+    """
     infos = [info, *(inner for inner in info.values() if isinstance(inner, dict))]
     return next((one["exception_message"] for one in infos if one.get("exception_message")), None)

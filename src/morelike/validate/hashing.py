@@ -18,13 +18,16 @@ def thumbnail(luma: np.ndarray) -> np.ndarray:
 
 
 def cut(luma: np.ndarray) -> np.ndarray:
-    """Cut 2% off each side of uint8 H×W luma, one pixel at least, so that a cut copy's hash can be met; or nothing."""
+    """Cut 2%, at least one pixel, off each side of uint8 H×W luma, to get the hash that a cropped copy would have.
+
+    Luma with a side under 20 pixels is returned as it is.
+    """
     down, across = (max(round(CUT_SHARE * side), 1) for side in luma.shape)
     return luma[down:-down, across:-across] if min(luma.shape) >= SMALL_SIDE_PX else luma
 
 
 def small_thumbnail(thumbnail_32: np.ndarray) -> bytes:
-    """Shrink a thumbnail once more, to the 20×20 = 400 bytes that settle whether like hashes are like images."""
+    """Shrink a thumbnail to 20×20 = 400 bytes, which are compared where two hashes are close."""
     return cv2.resize(thumbnail_32, (SMALL_SIDE_PX, SMALL_SIDE_PX), interpolation=cv2.INTER_AREA).tobytes()
 
 

@@ -1,23 +1,22 @@
-"""Look at raw files, many at once: the facts of each, or the reason why it has none. No rule is applied here."""
+"""Collect the facts of raw files in chunks, or the reason why a file has none. No limit is applied here."""
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from morelike.images import pixels, stderr_capture
+from morelike.images import pixels, stderr
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError
 from morelike.storage.labels import Entry, has_image_extension
 from morelike.storage.sources import Source
 from morelike.validate import hashing, measures
-from morelike.validate.known_digests import Known
+from morelike.validate.known_digests import KnownDigests
 
-MEASURES = ["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness", "blur"]
+IMAGE_MEASURES = ["mean", "std", "min", "max", "mean_r", "mean_g", "mean_b", "colourfulness", "blur"]
 HISTOGRAM_MEASURES = ["dark", "light", "entropy_bits", "clipped_share"]
 Row = dict[str, Any]
 
@@ -28,24 +27,24 @@ class Inspector:
 
     Attributes:
         source: where the files are.
-        max_pixels: images of more are refused before they are decoded.
-        background: what transparent images are laid on.
-        known: contents whose facts are known already.
+        max_pixels: larger images are refused before they are decoded.
+        background: RGB, 0 to 255; transparent images are laid on it.
+        known: digests of the contents whose facts are known already.
     """
 
     source: Source
     max_pixels: int
     background: Colour = WHITE
-    known: Known = field(default_factory=lambda: Known(Path()))
+    known: KnownDigests = field(default_factory=lambda: KnownDigests(Path()))
 
     def __call__(self, entries: list[Entry]) -> tuple[list[Row], list[Row]]:
-        """Return a row for each file, in order, and a row of facts for each new content; what is null is left out.
+        """Return a row per file, in order, and a row of facts per new content; nulls are left out of the rows.
 
-        ``sha256`` of a file is "" if it could not be read, and ``code`` says why; else ``code`` is of its listing.
+        A file's ``sha256`` is "" if it could not be read, and ``code`` says why; else ``code`` is what its entry has.
         """
         seen = []
-        with stderr_capture.stderr_kept() as complained:
-            facts = _Facts(self.max_pixels, self.background, complained)
+        facts = _Facts(self.max_pixels, self.background)
+        with stderr.muted():
             for entry in entries:
                 row = {"sha256": "", "code": entry.code, "detail": entry.detail}
                 if entry.code in ("", "stray"):
@@ -69,10 +68,10 @@ class Inspector:
 
 
 class _Facts:
-    """Rows of facts; what can be measured on many images at once waits for the end."""
+    """Rows of facts. Hashes and histograms are evaluated at the end, for all images at once."""
 
-    def __init__(self, max_pixels: int, background: Colour, complained: Callable[[], bool]):
-        self.settings = max_pixels, background, complained
+    def __init__(self, max_pixels: int, background: Colour):
+        self.settings = max_pixels, background
         self.rows: dict[str, Row] = {}
         self.measured: list[str] = []
         self.thumbnails: list[np.ndarray] = []

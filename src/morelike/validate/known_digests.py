@@ -1,4 +1,4 @@
-"""Which contents were audited before: their digests, sorted, in a file that all workers map."""
+"""Look up which contents were audited before: their sorted sha256 digests, in a file that all workers map."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,8 +8,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Known:
-    """Tells whether a content is known; pickles as a path, and maps the sorted digests when it is first asked."""
+class KnownDigests:
+    """The sha256 digests of known contents; pickles as the path of their file, which is mapped at the first look-up."""
 
     path: Path
 
@@ -17,7 +17,7 @@ class Known:
         digests = _digests(self.path)
         if not len(digests):
             return False
-        wanted = np.bytes_(bytes.fromhex(sha256).rstrip(b"\0"))  # as NumPy has it
+        wanted = np.bytes_(bytes.fromhex(sha256).rstrip(b"\0"))  # NumPy drops trailing zero bytes
         place = int(np.searchsorted(digests, wanted))
         return place < len(digests) and digests[place] == wanted
 

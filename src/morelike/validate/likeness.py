@@ -1,4 +1,4 @@
-"""The groups of images that are nearly the same."""
+"""Group images that are nearly the same."""
 
 from collections.abc import Iterator
 from itertools import chain, combinations, pairwise
@@ -10,14 +10,14 @@ from scipy.sparse.csgraph import connected_components
 from morelike.validate.hashing import SMALL_SIDE_PX
 
 BANDS, BAND_BITS = 4, 16
-RESIDUAL_STD = 0.034  # of what alignment leaves between two 20×20 thumbnails, pixels in [0, 1]
+RESIDUAL_STD = 0.034  # largest standard deviation of the difference of two aligned 20×20 thumbnails, pixels in [0, 1]
 RESIDUAL_SHARE = 0.3  # of the thumbnail's own standard deviation
 MOST_SHIFT_PX = 0.4  # of the small thumbnail
-MOST_STRETCH, MOST_UNEVEN = 0.12, 0.06  # share of the side, and by how much the two axes may differ in it
+MOST_STRETCH, MOST_UNEVEN = 0.12, 0.06  # shares of the side: along an axis, and between the two axes
 MOST_CONTRAST = 1.15  # times
 PAIRS_AT_ONCE = 8_192
 CANDIDATES_AT_ONCE = 2_000_000
-LARGEST_GROUP = 50  # images, or the share below of all if that is more: a larger group is a chain, not a burst
+LARGEST_GROUP = 50  # images, or the share below if that is more; a larger group is a chain of look-alikes
 LARGEST_GROUP_SHARE = 0.05
 
 
@@ -61,15 +61,20 @@ def _candidates(keys: np.ndarray, starts: np.ndarray, flip: int) -> Iterator[tup
 
 
 def near_duplicate_groups(hashes: np.ndarray, small_thumbnails: list[bytes], radius_bits: int) -> np.ndarray:
-    """Number the groups (int64 N, from 0, in order of their first image) that near-duplicates link together.
+    """Return the group number of each image, int64 N; near-duplicates share a group.
 
-    ``hashes`` are uint64 N×K: of each image, and of what is left when its margins are cut (K = 2).
+    Groups are numbered from 0 in the order of their first image.
 
-    Two images are linked if a hash of the one and a hash of the other differ by at most ``radius_bits`` and their small
-    thumbnails, once aligned, by little (:func:`alike`): hashes alone link most digits 1 drawn by different hands.
+    Two images are linked if a hash of one and a hash of the other differ by at most ``radius_bits`` and their small
+    thumbnails are :func:`alike`. Hashes alone would link most digits 1, whoever wrote them.
 
-    A group of more than 50 images and 5% of all is a chain of look-alikes; it is grouped anew within a radius 2 bits
-    smaller, so that it can be split.
+    A group of more than 50 images and more than 5% of all is a chain of look-alikes. It is grouped again with a radius
+    2 bits smaller, until it falls apart.
+
+    Args:
+        hashes: uint64 N×2, of each whole image and of the image with its margins cut.
+        small_thumbnails: N times 400 bytes, from :func:`morelike.validate.hashing.small_thumbnail`.
+        radius_bits: the largest distance of two hashes, of 64 bits.
     """
     thumbnails = np.frombuffer(b"".join(small_thumbnails), np.uint8).reshape(len(hashes), SMALL_SIDE_PX**2)
     groups = _linked(hashes, thumbnails, radius_bits)
@@ -84,7 +89,7 @@ def near_duplicate_groups(hashes: np.ndarray, small_thumbnails: list[bytes], rad
 
 
 def _linked(hashes: np.ndarray, thumbnails: np.ndarray, radius_bits: int) -> np.ndarray:
-    """Link images; of those with one and the same hash, each is compared with the first alone."""
+    """Link images; those that share a hash are each compared only with the first of them."""
     count, kinds = hashes.shape
     distinct, first, numbers = np.unique(hashes, return_index=True, return_inverse=True)
     owners, rows = first // kinds, np.arange(count)
@@ -100,16 +105,17 @@ def _linked(hashes: np.ndarray, thumbnails: np.ndarray, radius_bits: int) -> np.
 
 
 def alike(these: np.ndarray, those: np.ndarray) -> np.ndarray:
-    """Tell which of N pairs of uint8 thumbnails (N×400) are one picture but for brightness, contrast and framing.
+    """Tell which of N pairs of uint8 thumbnails (N×400) show one picture, whatever its brightness, contrast, framing.
 
-    The one is written as the other times a contrast, plus a brightness, plus what a small shift and stretch along each
-    axis add (its gradient, and the gradient times the distance from the centre: the linear part of Lucas & Kanade, "An
-    iterative image registration technique", 1981), by least squares. They are alike if what is left has a standard
-    deviation of at most 0.034 and 0.3 of the picture's own, and shift, stretch and contrast are small.
+    By least squares, one thumbnail is fitted to the other by a contrast, a brightness, and a small shift and stretch
+    along each axis (the gradient, and the gradient times the distance from the centre: the linear part of Lucas &
+    Kanade, "An iterative image registration technique", 1981). The two are alike if the standard deviation of the
+    remaining difference is at most 0.034 and at most 0.3 of the picture's own, and shift, stretch and contrast are
+    small.
 
-    Tuned on letters: of 1,500 copies each at 0.7 of the size, at JPEG quality 70, brighter by 12 levels, and cut by 2%
-    a side, 99%, 100%, 100% and 98% are linked to their originals within 6 bits, and of 10,084 letters no two. Of 5,000
-    digits, 80 are in groups.
+    Tuned on letters. Of 1,500 copies of each kind, these shares are linked to their originals within 6 bits: 99% at 0.7
+    of the size, 100% at JPEG quality 70, 100% brighter by 12 levels, 98% with 2% cut off each side. Of 10,084 different
+    letters no two are linked. Of 5,000 digits, 80 are in groups.
     """
     if not len(these):
         return np.zeros(0, bool)

@@ -1,4 +1,4 @@
-"""What is measured on the pixels of one image, so that limits can be set on it. Values are in [0, 1] of the range."""
+"""What is measured on the pixels of an image. Pixel values count from 0 (black) to 1 (white)."""
 
 import math
 
@@ -7,9 +7,8 @@ import numpy as np
 
 from morelike.images import pixels
 
-LONGEST_SIDE_PX = (
-    512  # a larger image is shrunk before its colourfulness is measured, and blur is measured in its middle
-)
+# In a larger image, colourfulness is measured after shrinking it, blur in a middle part of this side.
+LONGEST_SIDE_PX = 512
 BLUR_TAPS = 9
 LEVELS = np.arange(256) / 255
 
@@ -17,7 +16,7 @@ LEVELS = np.arange(256) / 255
 def of_image(image: np.ndarray, luma: np.ndarray) -> dict[str, float]:
     """Return the statistics of a uint8 H×W×{1,3} image with uint8 H×W ``luma``, pixels in [0, 1].
 
-    ``mean``, ``std``, ``min`` and ``max`` are over all values; ``mean_r``, ``mean_g`` and ``mean_b`` a channel.
+    ``mean``, ``std``, ``min`` and ``max`` are over all values; ``mean_r``, ``mean_g`` and ``mean_b`` per channel.
     ``colourfulness`` is M of Hasler & Süsstrunk, "Measuring colourfulness in natural images" (2003), 0 for grey.
     """
     means = [mean / 255 for mean in cv2.mean(image)[: image.shape[2]]]
@@ -38,10 +37,10 @@ def of_image(image: np.ndarray, luma: np.ndarray) -> dict[str, float]:
 
 
 def of_histograms(histograms: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what N×256 histograms of luma tell, as float64 N.
+    """Return what N×256 histograms of luma tell, each as float64 N.
 
-    ``dark`` is the 99th percentile (the brightest that there is, but for specks), ``light`` the 1st;
-    ``entropy_bits`` is Shannon's, 0 to 8; ``clipped_share`` the share of pixels at level 0 or 255.
+    ``dark`` is the 99th percentile of brightness (its maximum, specks left out), ``light`` the 1st, both in [0, 1].
+    ``entropy_bits`` is Shannon's entropy, 0 to 8; ``clipped_share`` the share of pixels at level 0 or 255.
     """
     shares = histograms / histograms.sum(axis=1, keepdims=True)
     cumulated = shares.cumsum(axis=1)
@@ -62,12 +61,12 @@ def histogram(luma: np.ndarray) -> np.ndarray:
 def blur_effect(luma: np.ndarray) -> float:
     """Return the blur of uint8 H×W ``luma``, from 0 (sharp) to 1, or 0 where nothing varies.
 
-    How much of the variation between neighbours survives another blur of 9 taps, along the worse axis (Crété et al.,
-    "The blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007, equations 1
-    to 6): a sharp image loses most of it, a blurred one little.
+    It is the share of the variation between neighbours that survives another blur of 9 taps, along the worse axis
+    (Crété et al., "The blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007,
+    equations 1 to 6). A sharp image loses most of its variation, a blurred one little.
 
-    Nothing is blurred for it: two neighbouring means of 9 pixels differ by a 9th of the difference of the pixel that
-    the one has and the other lacks, so all is counted in 9ths of a level, in whole numbers.
+    The blurred image itself is not needed: two neighbouring means of 9 pixels have 8 pixels in common, so they differ
+    by a 9th of the difference of the other two. Everything is counted in 9ths of a level, in whole numbers.
     """
     fine, around = luma.astype(np.uint16), BLUR_TAPS // 2
     wide = cv2.copyMakeBorder(fine, *[around] * 4, cv2.BORDER_REPLICATE)

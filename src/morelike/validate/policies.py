@@ -1,4 +1,4 @@
-"""What becomes of what was found: each code's policy, and the counts or shares over which a run fails."""
+"""Apply each fault code's policy to the findings, and fail the run if a code was found too often."""
 
 from collections.abc import Mapping
 
@@ -9,54 +9,56 @@ from morelike.validate.codes import CODES
 from morelike.validate.errors import ValidationError
 from morelike.validate.settings import FaultRule
 
-Rules = Mapping[str, FaultRule]
+FaultRules = Mapping[str, FaultRule]
 
 
-def check_rules(rules: Rules, path: str = "params.yaml") -> None:
-    """Demand a rule for every code, of a policy that makes sense for it, with a limit where there is one.
+def check_rules(fault_rules: FaultRules, path: str = "params.yaml") -> None:
+    """Check that every fault code has a rule, with a policy it can have, and a limit exactly if it takes one.
 
     Raises:
-        ParamsError: names the key.
+        ParamsError: if one has not; names the key.
     """
-    if unknown := sorted(set(rules) - set(CODES)):
-        raise ParamsError(path, f"validate.codes.{unknown[0]}", dict(rules[unknown[0]]), f"one of {', '.join(CODES)}")
+    if unknown := sorted(set(fault_rules) - set(CODES)):
+        raise ParamsError(
+            path, f"validate.codes.{unknown[0]}", dict(fault_rules[unknown[0]]), f"one of {', '.join(CODES)}"
+        )
     for name, code in CODES.items():
         key = f"validate.codes.{name}"
-        if name not in rules:
+        if name not in fault_rules:
             raise ParamsError(path, key, None, f"a policy: {', '.join(code.policies)}")
-        if rules[name].policy not in code.policies:
-            raise ParamsError(path, f"{key}.policy", rules[name].policy, f"one of {', '.join(code.policies)}")
-        if (rules[name].limit is None) == bool(code.limit):
-            raise ParamsError(path, f"{key}.limit", rules[name].limit, code.limit or "none: it has no limit")
+        if fault_rules[name].policy not in code.policies:
+            raise ParamsError(path, f"{key}.policy", fault_rules[name].policy, f"one of {', '.join(code.policies)}")
+        if (fault_rules[name].limit is None) == bool(code.limit):
+            raise ParamsError(path, f"{key}.limit", fault_rules[name].limit, code.limit or "none: it has no limit")
 
 
-def noted(findings: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def noted(findings: pd.DataFrame, fault_rules: FaultRules) -> pd.DataFrame:
     """Return the findings whose code is not ignored, each with its ``policy``."""
-    findings = findings.assign(policy=findings["code"].map({name: rule.policy for name, rule in rules.items()}))
+    findings = findings.assign(policy=findings["code"].map({name: rule.policy for name, rule in fault_rules.items()}))
     return findings[findings["policy"] != "ignore"].reset_index(drop=True)
 
 
 def quarantined(findings: pd.DataFrame) -> pd.DataFrame:
-    """Return the first finding of each file that puts it in quarantine, or that fails the run."""
+    """Return the first finding of each file whose policy is ``quarantine`` or ``fail``."""
     out = findings[findings["policy"].isin(["quarantine", "fail"]) & (findings["file"] != "")]
     return out.drop_duplicates("file")
 
 
-def check_limits(findings: pd.DataFrame, rules: Rules, total: int, see: str) -> None:
-    """Fail if a code with policy ``fail`` was found, or any code more often than its ``at_most`` allows.
+def check_limits(findings: pd.DataFrame, fault_rules: FaultRules, total: int, see: str) -> None:
+    """Check that no code with policy ``fail`` was found, and no code more often than its ``at_most`` allows.
 
     Raises:
-        ValidationError: names the code, the count, the limit, the first files, and the other limits that are broken.
+        ValidationError: names the code, the count, the limit, the first files, and the other codes found too often.
     """
     counts = findings["code"].value_counts()
-    broken = [name for name in CODES if counts.get(name, 0) > allowed(rules[name], total)]
+    broken = [name for name in CODES if counts.get(name, 0) > allowed(fault_rules[name], total)]
     if not broken:
         return
     worst = broken[0]
     those = findings[findings["code"] == worst]
     first = [f"{row.file or row.label or 'the set'} ({row.detail})" for row in those.itertuples()]
     others = f" Also: {', '.join(f'{counts[name]} {name}' for name in broken[1:])}." if broken[1:] else ""
-    limit = "none" if rules[worst].policy == "fail" else f"{rules[worst].at_most} of {total}"
+    limit = "none" if fault_rules[worst].policy == "fail" else f"{fault_rules[worst].at_most} of {total}"
     advice = f"{CODES[worst].advice}{others} Or change validate.codes.{worst} in params.yaml; {see}"
     raise ValidationError(f"{worst}: {CODES[worst].about.rstrip('.')}", len(those), limit, first, advice)
 

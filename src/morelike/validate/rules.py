@@ -1,4 +1,4 @@
-"""Which facts are faults: pure functions from the table of facts to findings, a row a file and code."""
+"""Find faults in the table of facts: pure functions that return findings, a row per file and fault code."""
 
 import posixpath
 from collections.abc import Callable, Iterable
@@ -8,14 +8,14 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
-from morelike.images import pixels
+from morelike.images import headers
 from morelike.images.colour import COLOURED
 from morelike.validate.codes import CODES
-from morelike.validate.policies import Rules
+from morelike.validate.policies import FaultRules
 
 FINDING = ["file", "label", "code", "value", "limit", "detail"]
-GREY_MODES = {"1", "L", "LA", "La", "P", "PA", "I", "F"}
-FEWEST_COLOURED = 20  # images that make a palette
+MODES_BUT_RGB = {"1", "L", "LA", "La", "P", "PA", "I", "F"}
+FEWEST_COLOURED = 20  # coloured images that it takes to know the usual colours of the set
 Table = pd.DataFrame
 
 
@@ -45,7 +45,7 @@ def _octaves(table: Table) -> pd.Series:
 
 
 def _clipped(table: Table) -> pd.Series:
-    """Digits on black are all clipped, and none is burnt out: what counts is more of it than the set has."""
+    """Only what exceeds the set's median counts: digits on black are all clipped, and none is burnt out."""
     return table["clipped_share"] - table["clipped_share"].median()
 
 
@@ -75,33 +75,33 @@ FORMS: dict[str, tuple[Callable[[Table], pd.Series], str]] = {
     ),
     "icc_profile": (lambda t: t["profile"] != "", "profile {profile}, converted to sRGB"),
     "constant": (lambda t: t["constant"].astype(bool), "every pixel is {mean_r:.3f}/{mean_g:.3f}/{mean_b:.3f} of 1"),
-    "grey_as_rgb": (lambda t: (t["colourfulness"] == 0) & ~_grey_mode(t), "mode {mode} without any colour"),
+    "grey_as_rgb": (lambda t: (t["colourfulness"] == 0) & ~_not_rgb(t), "mode {mode} without any colour"),
 }
 
 
-def of_files(table: Table) -> Table:
-    """Return a finding for every file that has no facts: its code says why."""
+def unusable_files(table: Table) -> Table:
+    """Return a finding for every file that has no facts, with the code that says why."""
     return table.loc[table["code"] != "", FINDING].reset_index(drop=True)
 
 
-def of_images(table: Table, rules: Rules) -> Table:
-    """Return what is found in each image by itself, or against the set; ``table`` holds images with facts alone."""
+def image_faults(table: Table, fault_rules: FaultRules) -> Table:
+    """Return the faults of each image, by itself or compared with the set; every row of ``table`` must have facts."""
     found = [_named(table, code, holds(table), words) for code, (holds, words) in FORMS.items()]
     found.append(_wrong_extension(table))
-    found += [_beyond(table, code, measure.of(table), rules) for code, measure in MEASURES.items()]
-    found.append(_channel_order(table, rules))
+    found += [_beyond(table, code, measure.of(table), fault_rules) for code, measure in MEASURES.items()]
+    found.append(_channel_order(table, fault_rules))
     return gathered(found)
 
 
-def enlarged(table: Table, height_px: int, width_px: int, rules: Rules) -> Table:
+def enlarged(table: Table, height_px: int, width_px: int, fault_rules: FaultRules) -> Table:
     """Return the images that must be enlarged by more than the limit to fill ``height_px`` × ``width_px``."""
     factor = np.minimum(height_px / table["height_px"], width_px / table["width_px"])
     words = f"factor to fill {width_px}×{height_px} pixels"
-    return _over(table, "enlarged", factor, factor > rules["enlarged"].limit, rules, words)
+    return _over(table, "enlarged", factor, factor > fault_rules["enlarged"].limit, fault_rules, words)
 
 
 def gathered(found: Iterable[Table]) -> Table:
-    """Put findings together, by the order of the codes, then of the files."""
+    """Join findings, sorted by the order of the codes, then by file."""
     found = [frame for frame in found if len(frame)]
     if not found:
         return pd.DataFrame(
@@ -113,7 +113,7 @@ def gathered(found: Iterable[Table]) -> Table:
 
 
 def finding(code: str, detail: str, value: float = np.nan, limit: float = np.nan, label: str = "") -> Table:
-    """Return one finding that is of no single file."""
+    """Return one finding that belongs to the set, not to one file."""
     return pd.DataFrame([["", label, code, value, limit, detail]], columns=FINDING)
 
 
@@ -128,13 +128,13 @@ def _named(table: Table, code: str, holds: pd.Series, words: str) -> Table:
     return found_in(rows, code, [words.format(**row) for row in rows[["file", *named]].to_dict("records")])
 
 
-def _beyond(table: Table, code: str, values: pd.Series, rules: Rules) -> Table:
-    measure, limit = MEASURES[code], rules[code].limit
-    return _over(table, code, values, values > limit if measure.above else values < limit, rules, measure.words)
+def _beyond(table: Table, code: str, values: pd.Series, fault_rules: FaultRules) -> Table:
+    measure, limit = MEASURES[code], fault_rules[code].limit
+    return _over(table, code, values, values > limit if measure.above else values < limit, fault_rules, measure.words)
 
 
-def _over(table: Table, code: str, values: pd.Series, holds: pd.Series, rules: Rules, words: str) -> Table:
-    limit, beyond = rules[code].limit, values[holds]
+def _over(table: Table, code: str, values: pd.Series, holds: pd.Series, fault_rules: FaultRules, words: str) -> Table:
+    limit, beyond = fault_rules[code].limit, values[holds]
     details = [f"{words} is {value:.4g}, limit {limit:g}" for value in beyond]
     return found_in(table[holds.to_numpy(bool)], code, details, beyond.astype("float64"), limit)
 
@@ -142,22 +142,23 @@ def _over(table: Table, code: str, values: pd.Series, holds: pd.Series, rules: R
 def _wrong_extension(table: Table) -> Table:
     suffixes = [posixpath.splitext(name)[1].lower() for name in table["file"].tolist()]
     kinds = table["format"].tolist()
-    wrong = [end not in pixels.EXTENSIONS.get(kind, ()) for end, kind in zip(suffixes, kinds, strict=True)]
+    wrong = [end not in headers.EXTENSIONS.get(kind, ()) for end, kind in zip(suffixes, kinds, strict=True)]
     details = [
-        f"holds a {kind} ({', '.join(sorted(pixels.EXTENSIONS.get(kind, ())))}), its name ends in {end!r}"
+        f"holds a {kind} ({', '.join(sorted(headers.EXTENSIONS.get(kind, ())))}), its name ends in {end!r}"
         for end, kind, is_wrong in zip(suffixes, kinds, wrong, strict=True)
         if is_wrong
     ]
     return found_in(table[np.array(wrong, bool)], "wrong_extension", details)
 
 
-def _channel_order(table: Table, rules: Rules) -> Table:
-    """Find images whose red and blue would fit the set far better exchanged.
+def _channel_order(table: Table, fault_rules: FaultRules) -> Table:
+    """Find images that would fit the set far better with red and blue exchanged.
 
-    The set's warmth is the median of red − blue over its coloured images. An image is suspect if its own lies more than
-    the limit away, in robust standard deviations (1.4826 MAD), and would be usual with the two exchanged.
+    The warmth of an image is the mean of its red minus that of its blue. An image is suspect if its warmth is more than
+    the limit away from the median of all coloured images, in robust standard deviations (1.4826 MAD), and would be
+    within half the limit with red and blue exchanged.
     """
-    limit = rules["channel_order"].limit
+    limit = fault_rules["channel_order"].limit
     coloured = table[table["colourfulness"] > COLOURED]
     if len(coloured) < FEWEST_COLOURED:
         return found_in(coloured.iloc[:0], "channel_order", [])
@@ -166,8 +167,10 @@ def _channel_order(table: Table, rules: Rules) -> Table:
     spread = max(1.4826 * (warmth - usual).abs().median(), 1 / 255)
     apart, exchanged = (warmth - usual).abs() / spread, (-warmth - usual).abs() / spread
     holds = (apart > limit) & (exchanged < limit / 2)
-    return _over(coloured, "channel_order", apart, holds, rules, "red − blue, in robust deviations from the set's,")
+    return _over(
+        coloured, "channel_order", apart, holds, fault_rules, "red − blue, in robust deviations from the set's,"
+    )
 
 
-def _grey_mode(table: Table) -> pd.Series:
-    return table["mode"].isin(GREY_MODES) | table["mode"].str.startswith("I;16")
+def _not_rgb(table: Table) -> pd.Series:
+    return table["mode"].isin(MODES_BUT_RGB) | table["mode"].str.startswith("I;16")

@@ -1,4 +1,4 @@
-"""The audit from raw files to the manifest: inspect, find faults, apply the policies, group, split, check, write."""
+"""The audit: inspect raw files, find faults, apply policies, group near-duplicates, split, check, write."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from morelike.validate import (
     summary,
 )
 from morelike.validate.errors import ValidationError
-from morelike.validate.inspection import HISTOGRAM_MEASURES, MEASURES
+from morelike.validate.inspection import HISTOGRAM_MEASURES, IMAGE_MEASURES
 from morelike.validate.settings import Validate
 
 MANIFEST = {
@@ -32,7 +32,7 @@ MANIFEST = {
     "group": "int64",
     **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
-    **dict.fromkeys(["white", "transparent_share", "disagreement", *MEASURES, *HISTOGRAM_MEASURES], "float64"),
+    **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
     "findings": "str",
 }
 QUARANTINE = rules.FINDING
@@ -45,11 +45,11 @@ class Audit:
 
     Attributes:
         out: the folder of its results.
-        state: a folder that outlives ``out`` and is safe to delete: known contents, the last accepted set, and what was
-            found by a run that failed.
-        seed: of the random splits.
-        background: RGB, 0 to 255; what transparent images are laid on.
-        resized_px: height and width that images will be resized to; None if the images decide.
+        state: a folder that is kept between runs and is safe to delete. It holds the facts of known contents, the
+            profile of the last accepted set, and the findings of the last run, even if it failed.
+        seed: the seed of the random splits.
+        background: RGB, 0 to 255; transparent images are laid on it.
+        resized_px: height and width that the images will be resized to; None if that depends on the images.
     """
 
     out: Path
@@ -60,49 +60,54 @@ class Audit:
 
     @property
     def evidence(self) -> Path:
-        """What was found, also where the run failed."""
+        """The folder of the findings, which are kept even if the run fails."""
         return self.state / "validate"
 
     def accepted(self, raw: Path | str) -> Path:
-        """Return where the profile of the last accepted set of ``raw`` stands."""
+        """Return the path of the profile of the last accepted set of ``raw``."""
         return self.state / "accepted" / f"{Path(raw).name or 'raw'}.json"
 
 
 def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | None = None) -> dict[str, Any]:
-    """Audit the raw images at ``raw``, write ``audit.out`` whole, say what was found; return its numbers, flat.
+    """Audit the raw images at ``raw``, write ``audit.out``, print what was found, and return it as metrics.
 
-    ``out`` gets ``manifest.parquet`` (a row an image, sorted by file), ``quarantine.parquet`` and ``.csv`` (a row a
-    file that is not used: code, value, limit and detail say why), ``findings.parquet`` and ``.csv`` (a row a file and
-    code, with its policy), ``expectations.json`` and ``summary.json``. Every raw file has one row in one of the first
-    two. The bytes depend on raw files, settings and, for drift alone, on what was accepted before.
+    ``out`` is written all or nothing and gets:
+
+    - ``manifest.parquet``: a row per accepted image, sorted by file.
+    - ``quarantine.parquet`` and ``.csv``: a row per file that is not used; code, value, limit and detail say why.
+    - ``findings.parquet`` and ``.csv``: a row per file and fault code, with its policy.
+    - ``expectations.json`` and ``summary.json``.
+
+    Every raw file has one row in either the manifest or the quarantine. The bytes depend only on the raw files, the
+    settings, and (for drift) the set that was accepted before.
 
     Raises:
-        ParamsError: if a rule of a code cannot be.
+        ParamsError: if the rule of a fault code is not valid.
         SourceError: if ``raw`` cannot be listed, or holds nothing.
         ValidationError: if a limit is breached. ``audit.evidence`` keeps the tables and the results.
     """
-    codes = settings.codes
-    policies.check_rules(codes)
+    fault_rules = settings.codes
+    policies.check_rules(fault_rules)
     source = open_source(raw)
     entries = source.entries()
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
-    max_pixels = int(codes["bomb"].limit)
+    max_pixels = int(fault_rules["bomb"].limit)
     table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
-    images, found = judged(table, codes, audit.resized_px)
-    shifts, profiles = drift.against_last(images, audit.accepted(raw), codes)
-    found = policies.noted(rules.gathered([found, shifts]), codes)
+    images, found = find_faults(table, fault_rules, audit.resized_px)
+    shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
+    found = policies.noted(rules.gathered([found, shifts]), fault_rules)
     quarantine = policies.quarantined(found).merge(table[["file"]], on="file")[QUARANTINE].sort_values("file")
     with files.written_aside(audit.evidence) as folder:
         _write_tables(folder, quarantine, found)
     see = f"see {audit.evidence}"
-    policies.check_limits(found, codes, len(table), see)
+    policies.check_limits(found, fault_rules, len(table), see)
     _check_quarantined(table, quarantine, settings.max_quarantined_share, see)
 
     images["split"] = splitting.assign_splits(images, settings.split.model_dump(), audit.seed)
     manifest = _manifest(images, found)
     given = splitting.given_splits(images)
-    suite = expectations.suite(codes, sorted(set(table["label"]) - {""}), bool(given))
+    suite = expectations.suite(fault_rules, sorted(set(table["label"]) - {""}), bool(given))
     checked = expectations.check(manifest, suite)
     files.write_json(audit.evidence / "expectations.json", checked)
     for rule, count, first in expectations.breaches(checked):
@@ -110,7 +115,7 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
             rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
         )
 
-    about = summary.summarise(manifest, given, quarantine, found, source.skipped(), codes)
+    about = summary.summarise(manifest, given, quarantine, found, source.skipped(), fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         _write_tables(folder, quarantine, found)
@@ -123,42 +128,47 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     return summary.numbers(about)
 
 
-def judged(
-    table: pd.DataFrame, codes: policies.Rules, size_px: tuple[int, int] | None
+def find_faults(
+    table: pd.DataFrame, fault_rules: policies.FaultRules, size_px: tuple[int, int] | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find the faults of every file, and of the set that the usable ones are.
+    """Find the faults of every file, and of the set of usable images.
+
+    Args:
+        table: the facts, from :func:`morelike.validate.collection.collect`.
+        fault_rules: what becomes of each fault.
+        size_px: height and width that the images will be resized to; None to skip the check for enlarged images.
 
     Returns:
-        The images that no fault puts in quarantine, each in a ``group`` of near-duplicates, and all findings. Where no
-        image is left there are no groups.
+        The images that are not quarantined, with the number of their near-duplicate ``group`` (no such column if no
+        image is left); and all findings.
     """
     images = table[table["code"] == ""].reset_index(drop=True)
-    found = [rules.of_files(table), rules.of_images(images, codes), sets.misspelt(images["label"])]
+    found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
     if size_px:
-        found.append(rules.enlarged(images, *size_px, codes))
-    if codes["label_spelling"].policy == "fix":
+        found.append(rules.enlarged(images, *size_px, fault_rules))
+    if fault_rules["label_spelling"].policy == "fix":
         images["label"] = images["label"].replace(sets.spellings(images["label"]))
-    images = _without(images, found, codes)
-    found.append(sets.doubles(images))
-    images = _without(images, found, codes)
+    images = _without(images, found, fault_rules)
+    found.append(sets.same_pixels(images))
+    images = _without(images, found, fault_rules)
     if images.empty:
         return images, rules.gathered(found)
     images["group"] = likeness.near_duplicate_groups(
         np.stack([hashing.from_hex(images["phash"]), hashing.from_hex(images["phash_cut"])], axis=1),
         images.pop("thumbnail").to_list(),
-        int(codes["near_duplicate"].limit),
+        int(fault_rules["near_duplicate"].limit),
     )
-    found += [sets.near_duplicates(images, codes["near_duplicate"].limit), sets.leaks(images)]
-    images = _without(images, found, codes)
+    found += [sets.near_duplicates(images, fault_rules["near_duplicate"].limit), sets.leaks(images)]
+    images = _without(images, found, fault_rules)
     labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
-    if codes["label_spelling"].policy == "fix":
+    if fault_rules["label_spelling"].policy == "fix":
         labels -= set(sets.spellings(table["label"]))
-    found.append(sets.class_sizes(images, labels, codes, bool(splitting.given_splits(images))))
+    found.append(sets.class_sizes(images, labels, fault_rules, bool(splitting.given_splits(images))))
     return images, rules.gathered(found)
 
 
-def _without(images: pd.DataFrame, found: list[pd.DataFrame], codes: policies.Rules) -> pd.DataFrame:
-    out = policies.quarantined(policies.noted(pd.concat(found), codes))
+def _without(images: pd.DataFrame, found: list[pd.DataFrame], fault_rules: policies.FaultRules) -> pd.DataFrame:
+    out = policies.quarantined(policies.noted(pd.concat(found), fault_rules))
     return images[~images["file"].isin(out["file"])].reset_index(drop=True)
 
 
@@ -170,7 +180,7 @@ def _manifest(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_quarantined(table: pd.DataFrame, quarantine: pd.DataFrame, limit: float, see: str) -> None:
-    """Refuse a raw set of which too much is unusable; doubles are no damage and do not count."""
+    """Refuse a raw set with too many unusable files; exact duplicates do not count as unusable."""
     bad = quarantine[quarantine["code"] != "exact_duplicate"]
     if len(quarantine) < len(table) and len(bad) <= limit * len(table):
         return

@@ -1,4 +1,4 @@
-"""Faults that only the whole set shows: doubles, conflicting labels, leaks, spellings, sizes of classes."""
+"""Faults that only the whole set shows: duplicates, conflicting labels, leaks, spellings, class sizes."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.validate import hashing, rules
-from morelike.validate.policies import Rules
+from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
 
 Table = pd.DataFrame
@@ -37,8 +37,8 @@ def misspelt(labels: pd.Series) -> Table:
     return rules.gathered(found)
 
 
-def doubles(images: Table) -> Table:
-    """Find images with the pixels and shape of an earlier one, and those of which another has another label."""
+def same_pixels(images: Table) -> Table:
+    """Find each ``exact_duplicate`` (pixels of an earlier image) and ``label_conflict`` (same pixels, other label)."""
     same = images[images.duplicated("pixel_sha256", keep=False)]
     first = same.groupby("pixel_sha256")[["file", "label"]].transform("first")
     later = same["file"] != first["file"]
@@ -69,7 +69,7 @@ def near_duplicates(images: Table, radius_bits: int) -> Table:
 
 
 def leaks(images: Table) -> Table:
-    """Find the images of a given split whose ``group`` is also in one that is to stay unseen: test, then val."""
+    """Find images whose ``group`` also has images in a given split that must stay unseen: test, or val for train."""
     rank = images["given"].map({split: place for place, split in enumerate(SPLITS)}).fillna(0)
     highest = rank.groupby(images["group"]).transform("max")
     leaked = rank < highest
@@ -78,10 +78,10 @@ def leaks(images: Table) -> Table:
     return rules.found_in(images[leaked], "leakage", [f"nearly {name}" for name in names])
 
 
-def class_sizes(images: Table, labels: Iterable[str], codes: Rules, splits_given: bool) -> Table:
-    """Find classes too small to split (none if splits are given), and an uneven set."""
+def class_sizes(images: Table, labels: Iterable[str], fault_rules: FaultRules, splits_given: bool) -> Table:
+    """Find classes too small to split (none if splits are given), and a set with uneven class sizes."""
     counts = dict.fromkeys(sorted(labels), 0) | images["label"].value_counts().to_dict()
-    least, ratio = codes["small_class"].limit, codes["imbalance"].limit
+    least, ratio = fault_rules["small_class"].limit, fault_rules["imbalance"].limit
     found = [
         rules.finding("small_class", f"{count} images, at least {least:g}", count, least, label)
         for label, count in counts.items()

@@ -22,7 +22,7 @@ class Split(Section):
 
 
 class FaultRule(Section):
-    """What becomes of one kind of fault, where it begins, and how many a run may hold."""
+    """What becomes of files with one fault, its limit, and how many of them a run may have."""
 
     policy: Literal["fail", "quarantine", "fix", "warn", "ignore"] = Field(description="what becomes of the file")
     limit: float | None = Field(None, description="where the fault begins")

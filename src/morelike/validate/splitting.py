@@ -1,4 +1,4 @@
-"""Which image trains, which picks settings, which judges."""
+"""Assign each image to train, val or test."""
 
 from collections import Counter
 
@@ -18,14 +18,14 @@ def given_splits(table: pd.DataFrame) -> list[str]:
 def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> pd.Series:
     """Return the split of every row.
 
-    Given splits are kept. A split that was not given is carved out of the images that have none, or of train,
-    by ``shares`` and stratified by label: each class is off its share by less than one image, or than one group.
-    A group stays on one side; which side depends on ``seed`` and the pixels of the images alone, not on names.
+    Given splits are kept. A split that was not given is drawn from the images without a split and those of train, by
+    ``shares`` and stratified by label: each class is off its share by less than one image, or one group of images.
+    The images of a group are never separated. The draw depends only on ``seed`` and the pixels, not on file names.
 
     Args:
         table: columns ``label``, ``given`` (a split, or ""), ``group`` and ``pixel_sha256``.
         shares: of ``train``, ``val`` and ``test``, summing to 1.
-        seed: of the run.
+        seed: the seed of the run.
     """
     splits = table["given"].replace("", "train")
     wanted = ["train", *(name for name in SPLITS[1:] if name not in given_splits(table))]

@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 
 from morelike.validate.codes import CODES
-from morelike.validate.policies import Rules
+from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
 
-FIRST = 20  # findings of a code that are named
+FIRST = 20  # findings per code that are listed
 
 
 def summarise(
@@ -17,9 +17,9 @@ def summarise(
     quarantine: pd.DataFrame,
     found: pd.DataFrame,
     skipped: dict[str, int],
-    codes: Rules,
+    fault_rules: FaultRules,
 ) -> dict[str, Any]:
-    """Count the accepted images, the quarantined files and all that was found, for JSON.
+    """Count the accepted images, the quarantined files and all findings; the result is a JSON value.
 
     ``given`` are the splits that images came with, ``found`` the findings with their policies.
     """
@@ -39,12 +39,12 @@ def summarise(
             "images": int(sizes[sizes > 1].sum()),
             "largest_group": int(sizes.max()),
         },
-        "found": {code: _of_code(code, those, codes) for code, those in found.groupby("code", sort=False)},
+        "found": {code: _of_code(code, those, fault_rules) for code, those in found.groupby("code", sort=False)},
     }
 
 
-def _of_code(code: str, those: pd.DataFrame, codes: Rules) -> dict[str, Any]:
-    rule = codes[code]
+def _of_code(code: str, those: pd.DataFrame, fault_rules: FaultRules) -> dict[str, Any]:
+    rule = fault_rules[code]
     return {
         "policy": rule.policy,
         "count": len(those),
@@ -73,7 +73,7 @@ def numbers(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def lines(about: dict[str, Any]) -> list[str]:
-    """Say :func:`summarise`'s result in a few plain lines."""
+    """Return :func:`summarise`'s result as a few lines of text."""
     near, splits = about["near_duplicates"], about["splits"]
     said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes"]
     for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):

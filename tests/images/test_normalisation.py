@@ -1,21 +1,11 @@
 """normalisation: every planted fault is caught by its own message, and sound arrays pass."""
 
 import numpy as np
-import pandas as pd
 import pytest
-from morelike.resize.normalisation import (
-    check_batch,
-    check_channel_order,
-    check_pair,
-    check_splits,
-    check_store,
-    moments,
-)
 
 from morelike.images import pixels
 from morelike.images.errors import NormalisationError
-from morelike.storage.errors import StoreError
-from morelike.storage.shards import ShardStore, ShardWriter, check_fits
+from morelike.images.normalisation import check_batch, check_channel_order, check_pair
 
 SHAPE = (3, 6, 5)
 NAMES = [f"cat/{number}.png" for number in range(4)]
@@ -128,56 +118,6 @@ def test_pixels_to_compare_must_be_of_one_shape():
         check_channel_order(levels()[:, :5], levels(), NAMES)
 
 
-def stored(folder, images, splits=None):
-    writer = ShardWriter(folder, *images.shape[1:])
-    writer.append(images)
-    count = len(images)
-    writer.close(pd.DataFrame({"file": [f"{row}.png" for row in range(count)], "split": splits or ["train"] * count}))
-    return ShardStore(folder)
-
-
-def test_a_store_is_checked_over_all_its_batches(tmp_path):
-    images = levels(count=300).clip(1, 254)
-    images[299, 0, 0, 0] = 255
-    images[0, 0, 0, 0] = 0
-    assert check_store(stored(tmp_path, images)) == {"images": 300, "min": 0.0, "max": 1.0}
-
-
-def test_a_fault_in_a_late_batch_of_a_store_names_its_row(tmp_path, monkeypatch):
-    store = stored(tmp_path, levels(count=300))
-    honest = pixels.to_float
-
-    def faulty(images):
-        result = honest(images)
-        if len(images) < 256:
-            result[10, 0, 0, 0] = np.nan
-        return result
-
-    monkeypatch.setattr(pixels, "to_float", faulty)
-    with pytest.raises(NormalisationError, match=r"row 266 \(266\.png\) are NaN"):
-        check_store(store)
-
-
-def test_pixels_that_were_divided_by_255_twice_are_caught(tmp_path):
-    with pytest.raises(NormalisationError, match="normalised twice"):
-        check_store(stored(tmp_path, (levels() > 128).astype(np.uint8)))
-
-
-def test_moments_are_numpys_over_the_rows_asked_for(tmp_path):
-    images = levels(count=300)
-    mean, std = moments(stored(tmp_path, images), np.arange(7, 290))
-    values = images[7:290].reshape(-1, 3) / 255
-    assert mean == pytest.approx(values.mean(axis=0), abs=1e-14)
-    assert std == pytest.approx(values.std(axis=0), abs=1e-14)
-
-
-def test_moments_of_a_constant_channel_are_finite_and_of_nothing_refused(tmp_path):
-    store = stored(tmp_path, np.full((3, 6, 5, 1), 77, np.uint8))
-    assert moments(store, np.arange(3)) == ([77 / 255], [0.0])
-    with pytest.raises(NormalisationError, match="no train images"):
-        moments(store, np.arange(0))
-
-
 def test_a_noisy_input_and_its_target_pass():
     noisy = sound() + np.random.default_rng(1).normal(0, 0.5, sound().shape).astype(np.float32)
     check_pair(noisy, sound(), NAMES)
@@ -212,37 +152,3 @@ def test_a_pair_that_cannot_be_learned_from_is_named(fault):
     with pytest.raises(NormalisationError, match=said) as caught:
         check_pair(inputs, targets, NAMES, first_row=10)
     assert "row 10 (cat/0.png)" in str(caught.value)
-
-
-def test_a_split_that_was_inverted_or_scaled_otherwise_is_named(tmp_path):
-    images = np.full((9, 6, 5, 1), 40, np.uint8) + levels(3, 9)[..., :1] // 8
-    splits = ["train"] * 3 + ["val"] * 3 + ["test"] * 3
-    write(tmp_path / "sound", images, splits)
-    assert all(shift < 1 for shift in check_splits(ShardStore(tmp_path / "sound")).values())
-    images[3:6] = 255 - images[3:6]
-    write(tmp_path / "inverted", images, splits)
-    with pytest.raises(NormalisationError, match=r"val does not look like train.*3\.png"):
-        check_splits(ShardStore(tmp_path / "inverted"))
-
-
-def write(folder, images, splits):
-    writer = ShardWriter(folder, *images.shape[1:])
-    writer.append(images)
-    files = [f"{row}.png" for row in range(len(images))]
-    writer.close(pd.DataFrame({"file": files, "label": "c", "split": splits}))
-
-
-def test_a_float64_copy_of_a_set_that_does_not_fit_is_refused_before_it_is_made():
-    faces, free = (10_000, (218, 178, 3)), 2 * 2**30
-    assert check_fits(*faces, np.uint8, free) == 10_000 * 218 * 178 * 3
-    with pytest.raises(StoreError, match=r"as float64 take 8\.7 GiB, 2\.0 GiB are free; as uint8 they take 1\.1 GiB"):
-        check_fits(*faces, np.float64, free)
-
-
-def test_reading_more_rows_than_memory_holds_is_refused(tmp_path, monkeypatch):
-    write(tmp_path / "store", levels(0, 8), ["train"] * 8)
-    monkeypatch.setattr("morelike.core.compute.free_memory_bytes", lambda: 4 * 90)
-    store = ShardStore(tmp_path / "store")
-    assert len(store.read(range(4))) == 4
-    with pytest.raises(StoreError, match="does not fit in memory: 5 images"):
-        store.read(range(5))

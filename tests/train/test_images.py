@@ -11,7 +11,7 @@ from morelike.train import schedule as schedules
 from morelike.train import trainer
 from morelike.train.batches import Batches, class_weights
 from morelike.train.errors import TrainingError
-from tests.training_stores import DAE, VAE, common, squares, task, train
+from tests.training_stores import DAE, VAE, common, model_settings, squares, task, train
 
 BUDGET = {"budget_images": 480, "learning_rate": 3e-3}
 
@@ -75,7 +75,8 @@ def test_a_batch_in_parts_has_the_gradient_and_the_loss_of_the_whole(stores, mon
         monkeypatch.setattr(devices, "parts_of_batch", lambda *_: count)
         run = task(stores, "dae", DAE | BUDGET, common(grad_clip_norm=1e9)).trainer(fabric)
         torch.nn.init.normal_(run.plain.network.out[-1].weight)  # so that the output is not the input
-        values = run.gradients(run.subject.training(0)[0])
+        parts = run.subject.in_parts(run.subject.training(0)[0], 1, 0)
+        values = run.gradients(run.players[0], run.optimizers[0], parts)
         return values, [parameter.grad for parameter in run.plain.parameters()]
 
     (whole, of_whole), (cut, of_cut) = gradients(1), gradients(parts)
@@ -89,11 +90,11 @@ def test_val_is_judged_in_parts_as_it_is_whole(stores, monkeypatch):
     fabric = devices.fabric("32-true")
     run = task(stores, "dae", DAE | BUDGET).trainer(fabric)
     torch.nn.init.normal_(run.average.network.out[-1].weight)
-    whole = trainer.evaluate(run.average, run.subject.batches, fabric)
+    whole = trainer.evaluate(run.average, run.subject, fabric)
     seen, forward = [], dae.Model.forward
     monkeypatch.setattr(devices, "parts_of_batch", lambda *_: 3)
     monkeypatch.setattr(dae.Model, "forward", lambda model, batch: seen.append(len(batch)) or forward(model, batch))
-    assert trainer.evaluate(run.average, run.subject.batches, fabric)["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+    assert trainer.evaluate(run.average, run.subject, fabric)["loss"] == pytest.approx(whole["loss"], rel=1e-5)
     assert seen == [4, 4, 4]
 
 
@@ -174,8 +175,8 @@ def test_class_balance_one_draws_rare_classes_as_often_and_zero_as_they_are():
 
 def test_the_average_follows_the_weights_with_its_half_life():
     torch.manual_seed(0)
-    form = ImageSpec(8, 8, 1, ("a",))
-    average, model = vae.Model(form, VAE), vae.Model(form, VAE)
+    form, chosen = ImageSpec(8, 8, 1, ("a",)), model_settings("vae", VAE)
+    average, model = vae.Model(form, chosen), vae.Model(form, chosen)
     start = [p.clone() for p in average.parameters()]
     steps = 5
     for _ in range(steps):
@@ -187,7 +188,7 @@ def test_the_average_follows_the_weights_with_its_half_life():
 def test_a_saved_model_is_the_same_when_loaded_and_a_damaged_one_is_refused(tmp_path):
     from morelike.models.errors import ModelError
 
-    model = dae.Model(ImageSpec(8, 8, 1, ("a", "b")), DAE).eval()
+    model = dae.Model(ImageSpec(8, 8, 1, ("a", "b")), model_settings("dae", DAE)).eval()
     saved.save(tmp_path, "dae", model)
     loaded = saved.load(tmp_path)
     assert loaded.spec == model.spec

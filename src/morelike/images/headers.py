@@ -1,0 +1,180 @@
+"""Open an encoded image with Pillow: its format, what its header says, or why it cannot be opened.
+
+Use it through :mod:`morelike.images.pixels`.
+"""
+
+import contextlib
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PIL import Image
+
+from morelike.images import colour
+from morelike.images.errors import ImageError
+
+EXTENSIONS = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"},
+    "PNG": {".png", ".apng"},
+    "TIFF": {".tif", ".tiff"},
+    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpc", ".j2c", ".jpf"},
+    "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
+    "BMP": {".bmp", ".dib"},
+    "DIB": {".bmp", ".dib"},
+    "GIF": {".gif"},
+    "WEBP": {".webp"},
+    "AVIF": {".avif", ".avifs"},
+    "ICO": {".ico"},
+    "TGA": {".tga", ".icb", ".vda", ".vst"},
+    "QOI": {".qoi"},
+    "PSD": {".psd"},
+}
+Image.init()  # registers every format, so that FORMATS can leave out those that start a program, as EPS does
+FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
+IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
+AS_STORED_MODES = ("L", "RGB")
+MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
+COUNTED_BY_SEEKING = {"GIF", "TIFF"}
+PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
+SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+EXIF_ORIENTATION = 0x0112
+TIFF_BITS_PER_SAMPLE = 258
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file's header says.
+
+    Attributes:
+        format: Pillow's name of the file format.
+        mode: Pillow's mode of the stored pixels.
+        bits: per value of a channel; 8 for a palette.
+        width_px: as stored, not turned.
+        height_px: as stored, not turned.
+        frames: the number of frames or pages.
+        orientation: of EXIF, 1 to 8; 1 is upright.
+        as_stored: whether the stored values are the pixels: 8-bit grey or RGB, without alpha or foreign profile.
+    """
+
+    format: str
+    mode: str
+    bits: int
+    width_px: int
+    height_px: int
+    frames: int
+    orientation: int
+    as_stored: bool
+
+
+@contextlib.contextmanager
+def guarded(max_pixels: int) -> Iterator[None]:
+    """Turn whatever Pillow raises into an ImageError, silence its warnings, and set its own limit to ``max_pixels``.
+
+    Raises:
+        ImageError: the one that was raised; else with code ``bomb``, ``truncated`` or ``decode_error``.
+    """
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2  # Pillow warns above it, and raises above twice that
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        counted = re.search(r"\((\d+) pixels\)", str(error))
+        pixels = float(counted[1]) if counted else math.nan
+        raise ImageError("bomb", str(error) or "not enough memory to decode it", pixels, max_pixels) from error
+    except Exception as error:
+        code = "truncated" if "truncated" in str(error).lower() else "decode_error"
+        raise ImageError(code, f"the pixels cannot be decoded: {error}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def opened(data: bytes, max_pixels: int) -> Image.Image:
+    """Open an image without decoding its pixels; call it inside :func:`guarded`.
+
+    Raises:
+        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb``.
+    """
+    if not data:
+        raise ImageError("empty", "the file has 0 bytes")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise
+    except Exception as error:
+        raise _not_opened(data) from error
+    if image.width * image.height > max_pixels:
+        raise _bomb(image, max_pixels)
+    if image.width == 0 or image.height == 0:
+        raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
+    return image
+
+
+def loaded(data: bytes, max_pixels: int) -> Image.Image:
+    """Open an image and decode its first frame; call it inside :func:`guarded`.
+
+    Raises:
+        ImageError: as :func:`opened`.
+    """
+    image = opened(data, max_pixels)
+    image.load()  # before getexif(): its swallowed error can make a later load() succeed
+    if image.width * image.height > max_pixels:  # an icon may hold more than its header says
+        raise _bomb(image, max_pixels)
+    return image
+
+
+def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
+    """Return the header of an opened image; ``data`` is the whole file."""
+    may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
+    seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
+    frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
+    as_stored = (
+        image.mode in AS_STORED_MODES
+        and not colour.has_alpha(image)
+        and not (image.format == "PNG" and b"tRNS" in data)
+        and colour.foreign_profile(image) is None
+    )
+    orientation = orientation_of(image) if may_be_turned else 1
+    size = image.width, image.height
+    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
+
+
+def _bits(image: Image.Image, data: bytes) -> int:
+    if image.format == "PNG":
+        return 8 if image.mode == "P" else data[24]  # in the IHDR chunk, which is always the first
+    if image.format == "TIFF":
+        return int(max(image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (1,))))
+    return {"1": 1, "I": 16 if image.format == "PPM" else 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
+
+
+def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
+    pixels = image.width * image.height
+    return ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}", pixels, max_pixels)
+
+
+def _not_opened(data: bytes) -> ImageError:
+    """Return the error for a file that Pillow cannot open: a damaged header, or no image at all."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        declared = int.from_bytes(data[4:8], "little") + 8
+        if declared > len(data):
+            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
+        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
+    for signature, name in SIGNATURES.items():
+        if data.startswith(signature):
+            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
+    return ImageError("not_an_image", "no known image format")
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of an opened image, 1 if it has none or its EXIF cannot be read."""
+    try:
+        return int(image.getexif().get(EXIF_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - broken EXIF: the pixels stand as they are stored
+        return 1
