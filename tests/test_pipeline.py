@@ -32,7 +32,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture
 def untouched(project):
-    """The same, with everything that a test changed in it put back afterwards, and what stages wrote of that."""
+    """The same copy; settings, code and outputs that a test changed are put back afterwards."""
     lock = project / "dvc.lock"
     texts = {path: path.read_bytes() for path in [project / "params.yaml", lock, *(project / "src").rglob("*.py")]}
     yield project
