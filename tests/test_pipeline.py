@@ -17,6 +17,7 @@ import pytest
 
 from flows import pipeline
 from flows.tuning.workers import read_evaluations
+from morelike.core import settings
 from tests import dvc_deps, tiny_project
 
 pytestmark = pytest.mark.timeout(900)
@@ -164,9 +165,10 @@ def test_a_model_taken_off_leaves_no_trace_in_the_dataset_and_on_the_page_and_tr
 def test_an_edited_library_module_reruns_the_stages_that_reach_it_and_no_others(untouched, module):
     path = untouched / dvc_deps.SOURCE / module
     path.write_text(path.read_text() + "\n# an edit\n")
-    reached = set()
+    params, reached = settings.read(untouched / "params.yaml"), set()
     for name, stage in dvc_deps.load(untouched / "dvc.yaml").items():
-        for model in stage.get("matrix", {}).get("model", [""]):
+        models = params.value(stage["matrix"]["model"].strip("${}")) if "matrix" in stage else [""]
+        for model in models:
             deps = [dep.replace("${item.model}", model) for dep in stage["deps"]]
             if dvc_deps.SOURCE + module in deps:
                 reached.add(f"{name}@{model}" if model else name)
