@@ -1,7 +1,7 @@
 """The case of a student's report: a denoising autoencoder on 10,000 RGB faces of 178x218 pixels, 3 epochs, one command.
 
 The faces are drawn; stores, noisy twins and training are the pipeline's own, with its settings. Printed are minutes,
-images a second, the PSNR before and after, and the peak memory of training on a quarter and on all of the images.
+images per second, the PSNR before and after, and the peak memory of training on a quarter and on all of the images.
 """
 
 import argparse
@@ -14,9 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
-PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
+from morelike.core import settings
+
+PARAMS = settings.read(Path(__file__).resolve().parents[1] / "params.yaml")
 HEIGHT, WIDTH = 218, 178
-A_BATCH = 128  # faces drawn at once
+AT_ONCE = 128  # faces drawn at once
 VAL_SHARE = 0.05
 STEPS_OF_MEMORY = 30
 
@@ -26,10 +28,10 @@ def main() -> None:
     asked = arguments()
     if asked.memory:
         return print(json.dumps(peak_memory(asked.memory, asked.width, asked.steps)))
-    from morelike.core import params
     from morelike.corrupt import corrupt
+    from morelike.corrupt.settings import Corrupt
 
-    settings = params.load(PARAMS)
+    recipes = PARAMS.section("corrupt", Corrupt).recipes
     with tempfile.TemporaryDirectory() as home:
         folders = {}
         for count in sorted({max(1, asked.images // 4), asked.images}):
@@ -37,7 +39,7 @@ def main() -> None:
             start = time.perf_counter()
             write_faces(folders[count] / "clean", count)
             drawn = time.perf_counter()
-            corrupt.write_noisy(folders[count] / "clean", folders[count] / "noisy", settings.corrupt.recipes, 0)
+            corrupt.write_noisy(folders[count] / "clean", folders[count] / "noisy", recipes, 0)
             done = time.perf_counter()
             print(f"{count:,} faces: drawn in {drawn - start:.0f} s, noisy twins in {done - drawn:.0f} s", flush=True)
         for count, folder in folders.items():
@@ -55,12 +57,10 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """Read the command line; ``--memory`` is for the processes that this script starts itself."""
-    from morelike.core import params
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--width", type=int, default=params.load(PARAMS).models.dae.width)
+    parser.add_argument("--width", type=int, default=PARAMS.value("models.dae.width"))
     parser.add_argument("--steps", type=int, default=STEPS_OF_MEMORY, help="of the runs that show the memory")
     parser.add_argument("--only-memory", action="store_true", help="leave out the training to the end")
     parser.add_argument("--memory", type=Path, help=argparse.SUPPRESS)
@@ -69,30 +69,30 @@ def arguments() -> argparse.Namespace:
 
 def task(folder: Path, width: int, budget_images: int = 10**9):
     """Return the pipeline's task: its DAE on the two stores in ``folder``."""
-    from morelike.core import params
-    from morelike.resize import normalisation
+    from morelike.models import registry
+    from morelike.resize import proof
     from morelike.storage.shards import ShardStore
-    from morelike.train.engine import Task
+    from morelike.train.images import ImageTraining
+    from morelike.train.settings import Train
 
-    settings = params.load(PARAMS)
     clean, noisy = ShardStore(folder / "clean"), ShardStore(folder / "noisy")
-    std = normalisation.moments(clean, clean.rows("train")[:1024])[1]
-    of_model = settings.models.dae.model_dump() | {"width": width, "budget_images": budget_images}
-    return Task("dae", clean, noisy, std, settings.train, of_model, settings.seed)
+    std = proof.moments(clean, clean.rows("train")[:1024])[1]
+    chosen = registry.settings_of("dae", PARAMS).model_copy(update={"width": width, "budget_images": budget_images})
+    return ImageTraining("dae", clean, noisy, std, PARAMS.section("train", Train), chosen, PARAMS.seed)
 
 
 def peak_memory(folder: Path, width: int, steps: int) -> tuple[float, float]:
-    """Take some steps; return the peak memory of this process in GiB, and the images a second after the first step."""
+    """Take some steps; return this process's peak memory, GiB, and the images per second after the first step."""
     from morelike.core import devices
 
     asked = task(folder, width)
-    run = asked.run(devices.fabric(asked.common.precision, asked.common.batch_size))
-    run.advance()
+    trainer = asked.trainer(devices.fabric(asked.common.precision, asked.common.batch_size))
+    trainer.advance()
     start = time.perf_counter()
     for _ in range(steps - 1):
-        run.advance()
+        trainer.advance()
     speed = (steps - 1) * asked.common.batch_size / (time.perf_counter() - start)
-    run.batches.close()
+    trainer.subject.batches.close()
     return peak_gib(), speed
 
 
@@ -104,10 +104,10 @@ def peak_gib() -> float:
 
 def train(folder: Path, width: int, budget_images: int) -> None:
     """Train to the end, evaluations, states and examples included, and print the figures."""
-    from morelike.train import engine
+    from morelike.train import images
 
     start = time.perf_counter()
-    measured = engine.train(task(folder, width, budget_images), *(folder / name for name in ("out", "live", "state")))
+    measured = images.train(task(folder, width, budget_images), *(folder / name for name in ("out", "live", "state")))
     seconds, seen = time.perf_counter() - start, measured["images_seen"]
     print(f"{seen:,} images in {seconds / 60:.1f} minutes, all included: {seen / seconds:.2f} images/s")
     print(f"peak of this process {peak_gib():.2f} GiB")
@@ -122,8 +122,8 @@ def write_faces(folder: Path, count: int) -> None:
     from morelike.storage.shards import ShardWriter
 
     rng, writer, digests = np.random.default_rng(0), ShardWriter(folder, HEIGHT, WIDTH, 3), []
-    for start in range(0, count, A_BATCH):
-        faces = np.stack([face(rng) for _ in range(min(A_BATCH, count - start))])
+    for start in range(0, count, AT_ONCE):
+        faces = np.stack([face(rng) for _ in range(min(AT_ONCE, count - start))])
         digests += [hashlib.sha256(one).hexdigest() for one in faces]
         writer.append(faces)
     names = [f"faces/{row:06d}.png" for row in range(count)]

@@ -1,1 +1,1 @@
-"""Prefect flows: they know the stages only by name, through DVC."""
+"""Prefect flows and the search: they know the stages only by name, through DVC."""

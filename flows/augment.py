@@ -1,5 +1,6 @@
 """The pipeline under Prefect: one task per DVC stage, in DVC's order. Run ``python -m flows.augment``."""
 
+import os
 import signal
 import sys
 
@@ -25,7 +26,8 @@ def run_stage(stage: str) -> State:
 def augment(raw: str | None = None) -> State:
     """Run every stage of ``dvc.yaml``, stop at the first that fails, and leave artifacts.
 
-    ``raw`` is the folder or file with the images; it is written to ``data.raw`` in ``params.yaml``.
+    ``raw`` is the folder or file with the images, if not the one of last time; ``data.raw`` in ``params.yaml`` is set
+    to it.
     """
     try:
         if raw:
@@ -37,12 +39,12 @@ def augment(raw: str | None = None) -> State:
         state = run_stage.with_options(name=stage)(stage, return_state=True)
         if state.is_failed():
             return Failed(message=state.message)
-    artifacts.leave()
-    return Completed(message="the report: reports/index.html")
+    report = artifacts.leave()
+    return Completed(message=f"the report: {os.path.relpath(report)}" if report else "every stage is up to date")
 
 
 def main() -> None:
-    """Run the flow; end with the failed stage's message and exit code 1. A signal ends it, and all that it started."""
+    """Run the flow; end with the failed stage's message and exit code 1. A signal ends it and all that it started."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # an exit stops Prefect's own server
     try:
         state = augment(return_state=True)

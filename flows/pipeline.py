@@ -31,20 +31,37 @@ def order(root: Path | str = ".") -> list[str]:
 
 
 def outs(root: Path | str = ".") -> list[Path]:
-    """Return every path that a stage of ``dvc.yaml`` writes; what was put there by ``dvc add`` is not among them."""
+    """Return every path that a stage of ``dvc.yaml`` writes, and none that was put there by ``dvc add``."""
+    return [path for path, _ in _outs(root)]
+
+
+def metrics(root: Path | str = ".") -> list[Path]:
+    """Return every file of metrics that a stage of ``dvc.yaml`` writes."""
+    return [path for path, is_metric in _outs(root) if is_metric]
+
+
+def _outs(root: Path | str) -> list[tuple[Path, bool]]:
+    """Return every path that a stage writes, and whether it is a file of metrics; sorted."""
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        return sorted(Path(out.fs_path) for stage in repo.index.stages if stage.cmd for out in stage.outs)
+        written = [out for stage in repo.index.stages if stage.cmd for out in stage.outs]
+        return sorted((Path(out.fs_path), bool(out.metric)) for out in written)
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
     """A stage and all that it comes from.
 
-    ``parents`` are the stages that it reads from. Of it and of all stages before it, ``commands`` are what they run,
-    ``sources`` the paths that they read and no stage writes, ``params`` the names of the settings. ``outs`` are what
-    the stage itself writes, ``kept`` what DVC keeps, whoever wrote it, and ``cache`` is where.
+    Attributes:
+        stage: its name, such as ``train@dae``.
+        parents: the stages whose outputs it reads.
+        commands: what it and each stage before it runs.
+        sources: the paths that it and each stage before it reads and no stage writes.
+        params: the names of the settings that it and the stages before it read.
+        outs: the paths that it writes.
+        kept: every path that DVC keeps: outputs of all stages, and what was put there by ``dvc add``.
+        cache: the folder of DVC's cache.
     """
 
     stage: str
@@ -91,7 +108,7 @@ def use_images(raw: str, root: Path | str = ".") -> str:
     """Set ``data.raw`` in ``params.yaml``, whose comments stay, and return the path as it was written.
 
     Raises:
-        FileNotFoundError: there is nothing at ``raw``, which is relative to ``root``.
+        FileNotFoundError: nothing is at ``raw``, seen from ``root``.
     """
     path = os.path.normpath(os.path.expanduser(raw))
     if not (Path(root) / path).exists():
@@ -105,7 +122,7 @@ def use_images(raw: str, root: Path | str = ".") -> str:
 
 
 def with_values(text: str, changes: Mapping[str, Any]) -> str:
-    """Return the text of a params file with other values; its comments stay.
+    """Return the text of a params file with changes by dotted key; its comments stay.
 
     >>> with_values("a:\\n  b: 1 # why\\n", {"a.b": 1e-05})
     'a:\\n  b: 1.0e-05 # why\\n'
@@ -126,7 +143,7 @@ def with_values(text: str, changes: Mapping[str, Any]) -> str:
 
 
 def replaced(values: Any, changes: Mapping[str, Any]) -> Any:
-    """Return a copy of nested values with others under some dotted keys.
+    """Return a copy of nested values, with changes by dotted key.
 
     >>> replaced({"a": {"b": 1}}, {"a.b": 2})
     {'a': {'b': 2}}
@@ -140,7 +157,7 @@ def replaced(values: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def value_of(values: Any, key: str) -> Any:
-    """Return the value of a dotted key; a number counts in a list.
+    """Return the value of a dotted key; in a list, a number is the place.
 
     >>> value_of({"recipes": [{"std": 0.1}]}, "recipes.0.std")
     0.1
@@ -157,14 +174,14 @@ def value_of(values: Any, key: str) -> Any:
 
 
 def _float(representer: Any, value: float) -> Any:
-    """Write 1e-05 as 1.0e-05: PyYAML takes the former for a word."""
+    """Write 1e-05 as 1.0e-05: PyYAML would read the former as text."""
     text = repr(value)
     text = text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
     return representer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
 def remove_outs(root: Path | str = ".") -> list[Path]:
-    """Remove what the stages wrote, and return what was there. DVC's store keeps its copy."""
+    """Remove what the stages wrote, and return the removed paths. DVC's cache keeps its copy."""
     there = [path for path in outs(root) if path.exists()]
     for path in there:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

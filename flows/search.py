@@ -19,9 +19,10 @@ from dvc.exceptions import DvcException
 from flows import pipeline
 from flows.pipeline import Target
 from flows.tuning import loop, results, space, workers
+from flows.tuning.errors import SearchError
 from flows.tuning.settings import Search
 from flows.tuning.study import Study
-from flows.tuning.workers import Project, SearchError, Worker
+from flows.tuning.workers import Project, Worker
 from morelike.core import files, settings
 from morelike.core.errors import MorelikeError
 from morelike.core.settings import Params
@@ -31,18 +32,18 @@ STATE = Path(".morelike/search")
 
 
 def search(say: Callable[[str], None], apply: bool = False) -> None:
-    """Run the search of the project in the folder that this runs in, and show what came of it.
+    """Run the search of the project in the current folder, and show its results.
 
     ``apply`` writes the winning settings over ``params.yaml``.
 
     Raises:
-        MorelikeError: the search cannot begin, or no trial came to its end.
+        MorelikeError: the search cannot begin, or no trial completed.
         FileNotFoundError: no stage writes the metric.
     """
     given = settings.read(PARAMS)
     target = pipeline.target(given.section("search", Search).metric_file) if "search" in given.values else None
     text = PARAMS.read_text(encoding="utf-8")
-    params, chosen, drawn = space.check(text, target.params if target else [])
+    params, chosen, drawn = space.check(text, target)
     with _alone():
         project = workers.project(Path(), os.path.normpath(params.value("data.raw")), target)
         say(f"search: brings up to date what {target.stage} reads; its log is {STATE / 'prepare.log'}")
@@ -62,7 +63,8 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
 
         with _bar(study, say) as (say_above, tick):
             loop.run(study, copies, start, say_above, tick)
-    winning = results.write(study, text)
+    folder = Path(chosen.metric_file).parent.with_name("search")
+    winning = results.write(study, text, folder)
     results.show(study, say)
     left = study.total - len(study.finished())
     if left > 0:
@@ -72,20 +74,27 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
         raise SearchError(f"no trial came to its end; the first: {(messages or ['it was interrupted'])[0]}")
     if apply:
         files.write_text(PARAMS, pipeline.with_values(PARAMS.read_text(encoding="utf-8"), study.best().params))
-    say(_advice(study, apply))
+    say(_advice(study, folder, apply))
 
 
 def identity(values: Any, chosen: Search, target: Target, lock: dict[str, Any], folder: Path) -> str:
     """Return the name of a study: a hash of all that its trials share.
 
-    That is the search but for how many trials and workers, the other settings that they read, the commands, the code
-    and the raw images. ``lock`` has the entries of ``dvc.lock``, ``folder`` the files.
+    These are the section ``search`` without its numbers of trials and workers, the other settings that trials read,
+    the commands, the code and the raw images. Trials that share all of it belong to one study.
+
+    Args:
+        values: of ``params.yaml``.
+        chosen: its section ``search``.
+        target: the stage that a trial runs.
+        lock: the entries of ``dvc.lock``, with the hashes of files.
+        folder: where files lie whose hash is not there.
     """
     without = pipeline.replaced(values, dict.fromkeys(chosen.space))
     read = {}
     for stage, paths in target.sources.items():
-        known = {dep["path"]: dep.get("md5") for dep in lock.get(stage, {}).get("deps", [])}
-        read[stage] = {path: known.get(path) or _sha256(folder / path) for path in paths}
+        hashes = {dep["path"]: dep.get("md5") for dep in lock.get(stage, {}).get("deps", [])}
+        read[stage] = {path: hashes.get(path) or _sha256(folder / path) for path in paths}
     shared = {
         "search": chosen.model_dump(exclude={"trials", "workers"}),
         "params": {name: pipeline.value_of(without, name) for name in target.params},
@@ -96,7 +105,7 @@ def identity(values: Any, chosen: Search, target: Target, lock: dict[str, Any], 
 
 
 def _first_worker(project: Project, chosen: Search) -> tuple[Worker, dict[str, Any]]:
-    """Return the first copy of the project, with what all trials read up to date, and the entries of its lock."""
+    """Make the first copy and run there what all trials read; return the copy and the entries of its ``dvc.lock``."""
     copies = STATE.resolve() / "workers"
     workers.end_leftovers(copies)
     ups = [part for part in Path(project.raw).parts if part == os.pardir]  # of a path to images beside the project
@@ -114,15 +123,15 @@ def _sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _advice(study: Study, applied: bool) -> str:
+def _advice(study: Study, folder: Path, applied: bool) -> str:
     took = "params.yaml has it now" if applied else "`python -m flows.search --apply` writes it over params.yaml"
     experiment = study.best().user_attrs["experiment"]
-    return f"reports/search/params.yaml is the winner; {took}; `dvc exp apply {experiment}` brings its model, too"
+    return f"{folder / 'params.yaml'} is the winner; {took}; `dvc exp apply {experiment}` brings its model, too"
 
 
 @contextlib.contextmanager
 def _bar(study: Study, say: Callable[[str], None]) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """Show a bar on a terminal; give what prints a line above it, and what moves it on by a trial."""
+    """Show a progress bar on a terminal. Yields two callables: print a line above it, and move it on by a trial."""
     if not sys.stdout.isatty():
         yield say, lambda: None
         return
@@ -135,7 +144,7 @@ def _bar(study: Study, say: Callable[[str], None]) -> Iterator[tuple[Callable[[s
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Hold the lock of this project's searches; the system lets go of it however this process ends."""
+    """Hold the lock of this project's searches; the system releases it however this process ends."""
     STATE.mkdir(parents=True, exist_ok=True)
     with (STATE / "lock").open("a") as lock:
         try:
@@ -146,7 +155,7 @@ def _alone() -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the search; end with one line and exit code 1 where it cannot be. A signal ends it and its trials."""
+    """Run the search; an error ends it with one line and exit code 1, a signal with all its trials."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--apply", action="store_true", help="write the winning settings over params.yaml")
     arguments = parser.parse_args()

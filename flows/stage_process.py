@@ -1,4 +1,4 @@
-"""One stage of DVC as a child process: its lines as they come, its own message when it fails, no orphan left behind."""
+"""Runs one DVC stage as a child process: passes on its lines, its own message if it fails, and leaves no orphan."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ def repro(stage: str, log: Callable[[str], None]) -> None:
 
 
 def reason(stage: str, lines: list[str]) -> str:
-    """Pick out of the output of a failed ``dvc repro`` the line that says why.
+    """Return the line in the output of a failed ``dvc repro`` that says why it failed.
 
     >>> reason("train@vae", ["train: 5 of 9", "train: loss is NaN", "ERROR: failed to run: ..., exited with 1"])
     'train: loss is NaN'

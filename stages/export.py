@@ -11,7 +11,7 @@ def main(validated: Path, resized: Path, synthetic: Path, out: Path, metrics: Pa
     """Write the dataset and its metrics."""
     params = settings.read()
     sources = export.Sources(validated, resized, synthetic, settings.trained_models(params))
-    measured = export.write_augmented(sources, out, params.section("export", Export))
+    measured = export.write_augmented(sources, out, params.section("export", Export), cli.STATE)
     files.write_json(metrics, measured)
     real, new = sum(measured["real"].values()), measured["synthetic"]["train"]
     progress.say(f"export: {real} real and {new} synthetic images, {sum(measured['filtered'].values())} filtered")

@@ -10,7 +10,7 @@ from morelike.train.settings import Train
 
 
 def main(
-    model: str, resized: Path, noisy: Path, out: Path, live: Path, metrics: Path, base: Path | None = None
+    model: str, resized: Path, noisy: Path, out: Path, live: Path, curves: Path, metrics: Path, base: Path | None = None
 ) -> None:
     """Train ``model`` on the images of ``resized``; its settings are ``train`` and ``models.MODEL``."""
     params = settings.read()
@@ -22,6 +22,7 @@ def main(
     measured = train(task, out, live, cli.STATE)
     if measured is not None:  # the first of several processes
         files.write_json(metrics, measured)
+        files.write_bytes(curves, (out / "history.csv").read_bytes())  # alone in its folder, as `dvc plots` needs it
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Who may know whom, and the code's one form."""
+"""Who may import whom, the one form of the code, and its size."""
 
 import ast
 import json
+import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +11,40 @@ from pathlib import Path
 import grimp
 import pytest
 
-from tests import dvc_deps
+from morelike.core import code
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 LIBRARY = sorted((ROOT / "src" / "morelike").rglob("*.py"))
+CODE = [path for folder in ("src", "stages", "flows") for path in sorted((ROOT / folder).rglob("*.py"))]
+TEMPLATES = sorted((ROOT / "src").rglob("*.j2"))
+DATA_PATH = re.compile(r"\b(data|reports)/")
+MOST_LINES, MOST_IN_THE_MIDDLE, MOST_OF_A_FUNCTION = 350, 120, 60
 BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
 def graph():
     return grimp.build_graph("flows", "stages", "morelike", include_external_packages=True, cache_dir=None)
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def docstrings(tree):
+    """Return the docstrings of a file, as nodes."""
+    holders = [node for node in ast.walk(tree) if hasattr(node, "body") and isinstance(node.body, list) and node.body]
+    first = [node.body[0] for node in holders]
+    return [node.value for node in first if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+
+
+def lines_of_code(path):
+    """Count the lines of a file that are neither empty nor a comment nor part of a docstring."""
+    text = path.read_text(encoding="utf-8")
+    documented = {line for node in docstrings(ast.parse(text)) for line in range(node.lineno, node.end_lineno + 1)}
+    lines = [line.strip() for number, line in enumerate(text.splitlines(), 1) if number not in documented]
+    return len([line for line in lines if line and not line.startswith("#")])
 
 
 def run(*command):
@@ -61,14 +86,11 @@ def test_dvclive_is_known_to_the_loggers_alone(graph):
     assert graph.find_modules_that_directly_import("dvclive") == {"morelike.train.loggers"}
 
 
-def test_flows_know_stages_only_by_name_and_of_the_library_the_search_alone_its_settings_errors_files_and_seeds(graph):
-    flows = {"flows"} | graph.find_descendants("flows")
-    search = {"flows.search"} | graph.find_descendants("flows.tuning")
-    known = {f"morelike.{name}" for name in ("params", "errors", "files", "randomness")}
-    for name in flows:
+def test_flows_know_stages_only_by_name_and_of_the_library_its_settings_errors_files_and_seeds(graph):
+    allowed = {f"morelike.core.{name}" for name in ("settings", "errors", "files", "randomness")}
+    for name in {"flows"} | graph.find_descendants("flows"):
         imported = graph.find_modules_directly_imported_by(name)
-        ours = {one for one in imported if one.split(".")[0] in ("stages", "morelike")}
-        assert ours <= (known | {"morelike"} if name in search else set()), name
+        assert {one for one in imported if one.split(".")[0] in ("stages", "morelike")} <= allowed, name
 
 
 @pytest.mark.parametrize("stage", ["train", "synthesize"])
@@ -87,30 +109,49 @@ def test_what_runs_the_pipeline_is_not_loaded_into_a_stage(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_is_paths_and_params_into_one_library_call(stage):
+def test_a_stage_names_itself_and_is_one_function_without_a_loop(stage):
     tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
     assert ast.get_docstring(tree).startswith(f"{stage}: ")
-    loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
-    assert not loops, f"line {loops[0].lineno}: a loop belongs in the library"
+    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+    assert functions == ["main"], "the work belongs in the library"
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While | ast.comprehension)]
+    assert not loops, "a loop belongs in the library"
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.relative_to(ROOT / "src").as_posix())
+@pytest.mark.parametrize("path", CODE, ids=name_of)
 def test_files_and_functions_stay_small(path):
+    assert lines_of_code(path) <= MOST_LINES
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < MOST_OF_A_FUNCTION, f"{path.name}:{node.lineno} {node.name}"
+
+
+def test_most_files_are_much_smaller():
+    counts = [len(path.read_text(encoding="utf-8").splitlines()) for path in CODE if path.name != "__init__.py"]
+    assert statistics.median(counts) < MOST_IN_THE_MIDDLE
+
+
+@pytest.mark.parametrize("path", [*CODE, *TEMPLATES], ids=name_of)
+def test_data_paths_stand_in_dvc_yaml_alone(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 500
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 60, f"{path.name}:{node.lineno} {node.name}"
+    if path.suffix != ".py":
+        assert not DATA_PATH.search(text)
+        return
+    tree = ast.parse(text)
+    documented = docstrings(tree)
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    spelled = [node for node in texts if DATA_PATH.search(node.value) and node not in documented]
+    assert not [f"line {node.lineno}: {node.value}" for node in spelled]
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.relative_to(ROOT / "src").as_posix())
-def test_user_input_is_never_judged_by_assert_and_only_the_edge_prints_errors(path):
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_user_input_is_never_judged_by_assert_and_only_the_command_line_prints_errors(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert not isinstance(node, ast.Assert), f"line {node.lineno}"
-        if path.name not in ("edge.py", "progress.py"):
+        if path.name not in ("cli.py", "progress.py"):
             assert not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")), node.lineno
 
 
 def test_packages_of_the_library_hold_no_code_in_their_init():
     inits = (ROOT / "src" / "morelike").rglob("__init__.py")
-    assert not [init for init in inits if dvc_deps.holds_code(init)]
+    assert not [init for init in inits if code.holds_code(init)]

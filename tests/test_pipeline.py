@@ -17,6 +17,7 @@ import pytest
 
 from flows import pipeline
 from flows.tuning.workers import read_evaluations
+from morelike.core import settings
 from tests import dvc_deps, tiny_project
 
 pytestmark = pytest.mark.timeout(900)
@@ -32,12 +33,15 @@ def project(tmp_path_factory):
 
 @pytest.fixture
 def untouched(project):
-    """The same, with everything that a test changed in it put back afterwards."""
-    texts = {path: path.read_bytes() for path in [project / "params.yaml", *(project / "src").rglob("*.py")]}
+    """The same copy; settings, code and outputs that a test changed are put back afterwards."""
+    lock = project / "dvc.lock"
+    texts = {path: path.read_bytes() for path in [project / "params.yaml", lock, *(project / "src").rglob("*.py")]}
     yield project
-    for path, text in texts.items():
-        if path.read_bytes() != text:
-            path.write_bytes(text)
+    changed = [path for path, text in texts.items() if path.read_bytes() != text]
+    for path in changed:
+        path.write_bytes(texts[path])
+    if lock in changed:
+        tiny_project.dvc(project, "checkout", "--force")
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -75,8 +79,11 @@ def test_metrics_plots_and_experiments_have_something_to_show(project, tmp_path)
         "evaluate",
     }
     plots = json.loads(tiny_project.dvc(project, "plots", "show", "--json", "--out", str(tmp_path)))["data"]
-    assert {"loss of the vae", "loss of the dae"} <= plots.keys()
     assert all(plot["content"]["data"]["values"] for shown in plots.values() for plot in shown)
+    curves = {Path(name).stem: plot for name, (plot,) in plots.items() if Path(name).suffix == ".csv"}
+    assert set(curves) == {"vae", "dae"}, "a plot per model, without naming it"
+    for plot in curves.values():
+        assert {point["field"] for point in plot["content"]["data"]["values"]} == {"train_loss", "val_loss"}
     shown = tiny_project.dvc(project, "exp", "show", "--csv")
     assert "models.vae.learning_rate" in shown
 
@@ -137,13 +144,31 @@ def test_a_setting_of_the_synthesis_of_one_model_trains_nothing(untouched):
     assert changed_stages(untouched) == {"synthesize@vae"}
 
 
-@pytest.mark.parametrize("module", ["noise.py", "models/dae.py", "evaluate/verdict.py", "shards.py"])
+def test_a_model_taken_off_leaves_no_trace_in_the_dataset_and_on_the_page_and_trains_nothing(untouched):
+    changes = {"train": {"models": ["vae"]}, "export": {"mix": {"vae": 1.0, "dae": 0.0}}}
+    tiny_project.edit_params(untouched, changes)
+    ran = set(re.findall("Running stage '(.*)'", tiny_project.dvc(untouched, "repro")))
+    assert ran == {"export", "evaluate", "report"}
+    left = [untouched / "data" / folder / "dae" for folder in ("models", "synthetic")]
+    assert all(folder.is_dir() for folder in left), "what it wrote is still there"
+    manifest = pd.read_parquet(untouched / "data/augmented/manifest.parquet")
+    assert set(manifest["generator"]) == {"", "vae"}
+    assert not [path for path in hashes(untouched / "data/augmented") if "dae" in path]
+    assert not re.search(r"\bdae\b", (untouched / "data/augmented/README.md").read_text())
+    page = (untouched / "reports/index.html").read_text(encoding="utf-8")
+    for trace in ("{}:", "({})", "chart-curves-{}", "<h3>train-{}</h3>", "@{}", "models/{}<", "synthetic/{}<"):
+        assert trace.format("vae") in page
+        assert trace.format("dae") not in page
+
+
+@pytest.mark.parametrize("module", ["images/noise.py", "models/dae.py", "evaluate/verdict.py", "storage/shards.py"])
 def test_an_edited_library_module_reruns_the_stages_that_reach_it_and_no_others(untouched, module):
     path = untouched / dvc_deps.SOURCE / module
     path.write_text(path.read_text() + "\n# an edit\n")
-    reached = set()
+    params, reached = settings.read(untouched / "params.yaml"), set()
     for name, stage in dvc_deps.load(untouched / "dvc.yaml").items():
-        for model in stage.get("matrix", {}).get("model", [""]):
+        models = params.value(stage["matrix"]["model"].strip("${}")) if "matrix" in stage else [""]
+        for model in models:
             deps = [dep.replace("${item.model}", model) for dep in stage["deps"]]
             if dvc_deps.SOURCE + module in deps:
                 reached.add(f"{name}@{model}" if model else name)

@@ -1,4 +1,4 @@
-"""The loop of a search: starts trials, looks at them now and then, stops the hopeless ones."""
+"""The loop of a search: starts trials, looks at them several times per second, stops the hopeless ones."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from optuna.trial import Trial
 
 from flows.tuning import results
+from flows.tuning.errors import MetricMissing, TrialInterrupted
 from flows.tuning.study import Study
-from flows.tuning.workers import MetricMissing, TrialInterrupted
 from morelike.core.errors import MorelikeError, ParamsError
 
 SECONDS_BETWEEN_LOOKS = 0.3
@@ -27,18 +27,22 @@ class Job(Protocol):
         """Tell whether it has ended."""
 
     def value(self) -> float:
-        """Return the metric of one that is over; MorelikeError says why it has none."""
+        """Return the metric of a trial that is over.
+
+        Raises:
+            MorelikeError: says why it has none.
+        """
 
     def end(self) -> None:
-        """Stop it."""
+        """Stop the trial."""
 
     def forget(self) -> None:
-        """Remove what it kept to go on from: it never will."""
+        """Remove its checkpoints, for a trial that never goes on."""
 
 
 @dataclass
 class Running:
-    """A trial, its job, where that runs, and how many evaluations the study knows of."""
+    """A trial, its worker and job, and how many of its evaluations the study was told of."""
 
     trial: Trial
     worker: Any
@@ -54,10 +58,18 @@ def run(
     tick: Callable[[], None] = lambda: None,
     pause_s: float = SECONDS_BETWEEN_LOOKS,
 ) -> None:
-    """Run the trials of a study, one a worker at once; ``start(worker, number, values)`` begins one,
-    and raises ParamsError where these values do not go together. ``tick`` is called at the end of each.
+    """Run the trials of a study, at most one per worker at once.
 
     An exception that arrives meanwhile, such as an interrupt, ends the jobs; the next run begins their trials anew.
+
+    Args:
+        study: gives the trials and takes the results.
+        workers: where trials run.
+        start: called with worker, trial number and values, begins a trial; ParamsError if the values do not go
+            together.
+        say: gets a line whenever a trial begins or ends.
+        tick: called when a trial has ended.
+        pause_s: between two looks at the trials, seconds.
     """
     free, busy = list(workers), []
     try:
@@ -84,7 +96,7 @@ def run(
 
 
 def is_done(study: Study, running: Running, say: Callable[[str], None]) -> bool:
-    """Tell the study what is new of a trial, stop it if it is hopeless, and say how it ended if it has."""
+    """Report a trial's new evaluations to the study, and stop it if it is hopeless. Return whether it has ended."""
     trial, job = running.trial, running.job
     over = job.is_over()
     evaluations = job.evaluations()

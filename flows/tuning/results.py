@@ -1,4 +1,4 @@
-"""What a search ends in: every trial, how much each parameter matters, and the winning ``params.yaml``."""
+"""The results of a search: every trial, how much each parameter matters, and the winning ``params.yaml``."""
 
 import csv
 import io
@@ -11,12 +11,11 @@ from flows import pipeline
 from flows.tuning.study import FEWEST_FOR_IMPORTANCE, Study
 from morelike.core import files
 
-FOLDER = Path("reports/search")
 STATES = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "failed"}
 
 
 def rows(study: Study) -> list[dict[str, Any]]:
-    """Return a row a trial that is over; the value of a pruned one is that of its last evaluation."""
+    """Return a row per trial that is over; a pruned one has the value of its last evaluation."""
     return [
         {
             "number": trial.number,
@@ -31,7 +30,7 @@ def rows(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def write(study: Study, params: str, folder: Path = FOLDER) -> str | None:
+def write(study: Study, params: str, folder: Path) -> str | None:
     """Write ``trials.csv``, ``importance.csv`` and ``params.yaml``; return the text of the last, None without a winner.
 
     ``params`` is the text of the params file that the search began with.
@@ -65,7 +64,7 @@ def show(study: Study, say: Callable[[str], None]) -> None:
 
 
 def titles(names: list[str]) -> list[str]:
-    """Shorten dotted names to their last part where that leaves them apart.
+    """Shorten dotted names to their last part where that is unique.
 
     >>> titles(["models.vae.width", "models.dae.width", "train.batch_size"])
     ['models.vae.width', 'models.dae.width', 'batch_size']

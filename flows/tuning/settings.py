@@ -1,4 +1,4 @@
-"""What ``python -m flows.search`` tries, and by what it judges: the section ``search``."""
+"""What ``python -m flows.search`` tries, and how trials are judged: the section ``search``."""
 
 import re
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from morelike.core.settings import Count, CountOrNone, Positive, Section
 
 
 class Candidates(Section):
-    """The values that a search may give one parameter: ``choices``, or all from ``low`` to ``high``."""
+    """The values that a search may give a parameter: ``choices``, or all from ``low`` to ``high``."""
 
     choices: Annotated[list[bool | int | float | str | None], Field(min_length=1)] | None = Field(
         None, description="the values, one by one"
@@ -33,12 +33,12 @@ class Candidates(Section):
 
 
 class Search(Section):
-    """What a search tries, and by what it judges."""
+    """What a search tries, and how trials are judged."""
 
     method: Literal["grid", "random", "tpe"] = Field(description="tpe: Bayesian; its first 10 trials are random")
     trials: Count = Field(description="at most; a grid ends with its last cell")
     workers: Count = Field(description="trials at once")
-    metric: str = Field(description="FILE:KEY, of `reports/metrics/train-*.json`")
+    metric: str = Field(description="FILE:KEY, a file of metrics that a `train` stage writes, and a key in it")
     direction: Literal["minimize", "maximize"] = Field(description="which way the metric gets better")
     pruner: Literal["median", "halving", "none"] = Field(
         description="`median` stops a trial that is worse than the median; `halving`: than the best quarter at 1, 4, "
@@ -52,12 +52,9 @@ class Search(Section):
 
     @field_validator("metric")
     @classmethod
-    def _is_measured_on_val(cls, value: str) -> str:
-        if not re.fullmatch(r"reports/metrics/train-\w+\.json:[\w.]+", value):
-            raise ValueError(
-                "a metric of the val split, FILE:KEY of reports/metrics/train-*.json, such as "
-                "reports/metrics/train-dae.json:val_loss; a search must never see the test split"
-            )
+    def _names_file_and_key(cls, value: str) -> str:
+        if not re.fullmatch(r"[^:]+:[\w.]+", value):
+            raise ValueError("FILE:KEY, a file of metrics that a train stage writes, and a key in it")
         return value
 
     @property

@@ -1,4 +1,4 @@
-"""The space of a search: which values each parameter may take, and whether ``params.yaml`` would take them."""
+"""The space of a search: which values each parameter may take, and whether they are valid in ``params.yaml``."""
 
 import itertools
 import math
@@ -9,22 +9,29 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from flows import pipeline
+from flows.pipeline import Target
 from flows.tuning.settings import Candidates, Search
 from morelike.core import settings
 from morelike.core.errors import ParamsError
 from morelike.core.settings import Params
 
 PATH = "params.yaml"
-WITHIN = 0.37  # of a range without steps: a value that is neither end
-CHECKED = 1000  # candidates of one parameter, at most
+JUDGED_ON_VAL = "train"  # the stages whose names begin so
+WITHIN = 0.37  # place in a range without steps: a value that is neither end
+MOST_CHECKED = 1000  # candidates per parameter
 MOST_CELLS = 100_000
-BUDGETS = ("budget_images", "train.evaluate_every_images")  # what two trials must share to be compared half-way
+BUDGETS = ("budget_images", "train.evaluate_every_images")  # must be the same in trials that are compared half-way
 
 
-def check(text: str, reached: list[str]) -> tuple[Params, Search, dict[str, BaseDistribution]]:
-    """Return the values of a params file, its ``search``, which must be one that can run, and what to draw from.
+def check(text: str, target: Target | None) -> tuple[Params, Search, dict[str, BaseDistribution]]:
+    """Check that the search of a params file can run.
 
-    ``reached`` names what a trial reads; a section stands for all that is in it.
+    Args:
+        text: of the params file.
+        target: the stage that writes the metric; None if the file has no ``search``.
+
+    Returns:
+        The values of the file, its section ``search``, and Optuna's distribution of each parameter.
 
     Raises:
         ParamsError: names the key, what was expected, and what was got.
@@ -32,11 +39,14 @@ def check(text: str, reached: list[str]) -> tuple[Params, Search, dict[str, Base
     params = settings.parse(text, PATH)
     settings.check(params, models=True)
     values = params.values
-    if "search" not in values:
+    if "search" not in values or target is None:
         raise ParamsError(PATH, "search", None, "a section that says what to search; docs/tune.md has one")
     search = params.section("search", Search)
+    if not target.stage.startswith(JUDGED_ON_VAL):
+        expected = f"a metric of the val split, which a stage {JUDGED_ON_VAL} writes and {target.stage} does not"
+        raise ParamsError(PATH, "search.metric", search.metric, f"{expected} (a search must never see the test split)")
     for key in search.space:
-        _refuse_unknown(values, key, reached)
+        _refuse_unknown(values, key, target.params)
     drawn = {key: distribution(pipeline.value_of(values, key), one) for key, one in search.space.items()}
     for key, one in drawn.items():
         if search.method == "grid" and not is_finite(one):
@@ -44,7 +54,7 @@ def check(text: str, reached: list[str]) -> tuple[Params, Search, dict[str, Base
         if search.pruner != "none" and key.endswith(BUDGETS):
             expected = "pruner none where trials have unequal budgets: half-way they do not compare"
             raise ParamsError(PATH, "search.pruner", search.pruner, f"{expected} ({key})")
-        for candidate in itertools.islice(candidates(one), CHECKED):
+        for candidate in itertools.islice(candidates(one), MOST_CHECKED):
             _refuse_candidate(values, key, candidate)
     cells = math.prod(len(values) for values in grid(drawn).values()) if search.method == "grid" else 0
     if cells > MOST_CELLS:
@@ -53,7 +63,7 @@ def check(text: str, reached: list[str]) -> tuple[Params, Search, dict[str, Base
 
 
 def distribution(now: Any, one: Candidates) -> BaseDistribution:
-    """Return what Optuna draws a parameter from; whole numbers where it is one ``now`` and the range has no others.
+    """Return Optuna's distribution of a parameter: whole numbers if its value ``now`` and the ends of the range are.
 
     >>> distribution(64, Candidates(low=8, high=64, step=8))
     IntDistribution(high=64, log=False, low=8, step=8)
@@ -70,12 +80,12 @@ def distribution(now: Any, one: Candidates) -> BaseDistribution:
 
 
 def is_finite(one: BaseDistribution) -> bool:
-    """Tell whether a parameter has so many values and no more, so that a grid can hold them."""
+    """Tell whether a parameter has a finite number of values, as a grid needs."""
     return not isinstance(one, FloatDistribution) or one.step is not None
 
 
 def candidates(one: BaseDistribution) -> Iterator[Any]:
-    """Yield every value of a parameter, and of a range without steps both ends and one within.
+    """Yield every value of a parameter; of a range without steps, both ends and one value between.
 
     >>> list(candidates(FloatDistribution(0.0, 0.3, step=0.1)))
     [0.0, 0.1, 0.2, 0.3]
@@ -98,7 +108,7 @@ def grid(drawn: Mapping[str, BaseDistribution]) -> dict[str, list[Any]]:
 
 
 def _last(low: float, high: float, step: float) -> Any:
-    """Return the last value of a stepped range; Optuna warns of a ``high`` that no step leads to."""
+    """Return the last value of a stepped range: Optuna warns if no step leads to ``high``."""
     exact = [Decimal(str(number)) for number in (low, high, step)]
     last = exact[0] + (exact[1] - exact[0]) // exact[2] * exact[2]
     return int(last) if isinstance(high, int) and isinstance(step, int) else float(last)

@@ -1,4 +1,4 @@
-"""The study: which trial comes next, which are over, which are worse than the others. Optuna's, in a folder."""
+"""The study: which trial comes next, which are over, which are hopeless. Kept by Optuna in a folder."""
 
 import itertools
 import math
@@ -24,10 +24,10 @@ UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class Study:
-    """Trials in ``folder``, kept as they come. One process at a time may use it.
+    """The trials of a search, kept in ``folder``. One process at a time may use it.
 
-    Trial ``number`` draws from a generator of its own, seeded by ``seed`` and the number: a grid and a random search
-    try the same values however many run at once, and however often the search was stopped.
+    Each trial has a random generator of its own, seeded by ``seed`` and its number: a grid and a random search try the
+    same values however many trials run at once, and however often the search was stopped.
     """
 
     def __init__(self, folder: Path, search: Search, drawn: Mapping[str, BaseDistribution], seed: int):
@@ -35,7 +35,9 @@ class Study:
         Path(folder).mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.filterwarnings("ignore", message=".*is already reported")  # by the run that a trial is taken up from
+        warnings.filterwarnings(
+            "ignore", message=".*is already reported"
+        )  # when a trial of a killed search begins anew
         _mend(Path(folder) / JOURNAL)
         self._optuna = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(Path(folder) / JOURNAL))),
@@ -49,7 +51,7 @@ class Study:
         self._left_running = [trial for trial in self._trials() if trial.state == TrialState.RUNNING]
 
     def next(self) -> Trial | None:
-        """Return the next trial, None if there is no more: first those that a search which died had begun."""
+        """Return the next trial, None if there is no more. Trials that a killed search had begun come first."""
         begun = next((trial for trial in self._left_running if trial.number < self.total), None)
         if begun:
             self._left_running.remove(begun)
@@ -66,7 +68,7 @@ class Study:
         return self._with_values(self._optuna.ask())
 
     def is_hopeless(self, trial: Trial, evaluations: list[tuple[int, float]], told: int) -> bool:
-        """Note the evaluations (images seen, value) of a trial after the first ``told``; tell whether to stop it."""
+        """Note a trial's evaluations (images seen, value) after the first ``told``; return whether to stop it."""
         for number, (images, value) in enumerate(evaluations[told:], told + 1):
             trial.report(value, number)
             trial.set_user_attr("images_seen", images)
@@ -93,18 +95,18 @@ class Study:
         return [trial for trial in self._trials() if trial.state not in UNFINISHED]
 
     def completed(self) -> list[FrozenTrial]:
-        """Return those of them that came to their end."""
+        """Return the trials that were neither stopped nor failed."""
         return [trial for trial in self._trials() if trial.state == TrialState.COMPLETE]
 
     def best(self) -> FrozenTrial | None:
-        """Return the best of these, None if there is none."""
+        """Return the best completed trial, None if there is none."""
         return self._optuna.best_trial if self.completed() else None
 
     def importance(self) -> dict[str, float]:
         """Return the share of the metric's variance that each parameter explains, in descending order; they sum to 1.
 
-        By functional analysis of variance (Hutter et al. 2014) over the completed trials. Empty where it cannot be
-        told: fewer than four of them, or all alike.
+        By functional analysis of variance (Hutter et al. 2014) over the completed trials. Empty if these are fewer
+        than four or all alike.
         """
         if len(self.completed()) < FEWEST_FOR_IMPORTANCE:
             return {}
@@ -131,7 +133,7 @@ class Study:
 
 
 def sampler(search: Search, seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """Return what draws the values of trial ``number``: a grid has its own, TPE looks at the trials so far."""
+    """Return the sampler of the values of trial ``number``; that of TPE learns from the trials so far."""
     own = derived_seed(seed, "search", number) % SEEDS
     if search.method == "tpe":
         return optuna.samplers.TPESampler(seed=own, multivariate=True, constant_liar=True)
@@ -139,7 +141,7 @@ def sampler(search: Search, seed: int, number: int) -> optuna.samplers.BaseSampl
 
 
 def pruner(search: Search) -> optuna.pruners.BasePruner:
-    """Return what stops a trial early: the median rule (Golovin et al. 2017), or halving (Li et al. 2018)."""
+    """Return the rule that stops trials early: the median (Golovin et al. 2017) or halving (Li et al. 2018)."""
     trials, evaluations = search.prune_after_trials, search.prune_after_evaluations
     if search.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=trials, n_warmup_steps=evaluations + 1)
@@ -149,14 +151,14 @@ def pruner(search: Search) -> optuna.pruners.BasePruner:
 
 
 def _cells(drawn: Mapping[str, BaseDistribution], seed: int) -> list[dict[str, Any]]:
-    """Return every cell of the grid, in an order that is shuffled once: a part of it is spread over the whole."""
+    """Return every cell of the grid, shuffled by the seed, so that the first cells are spread over the whole grid."""
     grid = space.grid(drawn)
     cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     return [cells[place] for place in generator(seed, "search").permutation(len(cells))]
 
 
 def _mend(journal: Path) -> None:
-    """Remove what a killed search left: a lock, and the half of a line."""
+    """Remove what a killed search left: its lock, and a half-written line."""
     for lock in journal.parent.glob(f"{journal.name}.lock*"):
         lock.unlink(missing_ok=True)
     if journal.exists():

@@ -1,8 +1,8 @@
-"""Where trials run: each worker has a copy of the project of its own, so that nothing is touched in yours.
+"""Where trials run: each worker has a copy of the project, so that your files are never touched.
 
-A copy shares DVC's cache with the project. It is a repository in which ``dvc exp run`` works as anywhere; the
-experiment that it leaves is fetched from there. ``dvc exp run --temp`` would stash what is not committed in the
-project itself for a moment, at each trial: a kill would lose it, and an edit would get into the trials to come.
+A copy is a git repository that shares DVC's cache with the project. A trial is a ``dvc exp run`` in it, and its
+experiment is fetched into the project. ``dvc exp run --temp`` is no way out: at each trial it stashes uncommitted
+changes of the project for a moment. A kill would lose these, and later edits would get into later trials.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,32 +22,28 @@ import yaml
 
 from flows import pipeline, stage_process
 from flows.pipeline import Target
+from flows.tuning.errors import MetricMissing, SearchError, TrialInterrupted
+from flows.tuning.git import IDENTITY, git, snapshot
 from flows.tuning.settings import Search
 from morelike.core import files, settings
-from morelike.core.errors import MorelikeError
 
-UNTRACKED = ("*.py", "*.dvc", "dvc.yaml", "dvc.lock", "params.yaml")  # that a copy takes along; data may be large
-IDENTITY = {"name": "morelike search", "email": "search@localhost"}
 INTERRUPTED = tuple(f"exited with {code}" for code in (130, 143, -2, -15))  # by SIGINT or SIGTERM, the stage of DVC
-MARK = "MORELIKE_SEARCH_COPY"  # in the environment of all that runs in a copy
+MARK = "MORELIKE_SEARCH_COPY"  # environment variable of all processes in a copy
+LOGGED = "dvclive/plots/metrics/{key}.tsv"
 BASE, SNAPSHOT = "refs/morelike/base", "refs/morelike/snapshot"
-
-
-class SearchError(MorelikeError):
-    """A search that cannot begin, or that nothing came of."""
-
-
-class TrialInterrupted(SearchError):
-    """A trial that something outside of the search ended."""
-
-
-class MetricMissing(SearchError):
-    """A metric that the stage does not write: no trial would have one."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """The project as it stood when the search began: ``commit``, and a commit of that with what was not committed."""
+    """The project as it stood when the search began.
+
+    Attributes:
+        root: its folder.
+        commit: the checked-out commit.
+        snapshot: a commit on top of it with the uncommitted changes.
+        raw: the path of the raw images, as ``data.raw`` has it.
+        target: the stage that a trial runs.
+    """
 
     root: Path
     commit: str
@@ -58,7 +53,7 @@ class Project:
 
 
 def project(root: Path, raw: str, target: Target) -> Project:
-    """Note how the project stands. Its files are not touched.
+    """Take a snapshot of the project. Its files are not touched.
 
     Raises:
         SearchError: it is no git repository of its own, or has no commit.
@@ -72,11 +67,18 @@ def project(root: Path, raw: str, target: Target) -> Project:
         raise SearchError(f"expected a git repository with a commit, got {root}: {advice}") from error
     if Path(top).resolve() != root:
         raise SearchError(f"expected the top folder of a git repository, got {root}: its top is {top}")
-    return Project(root, commit, _snapshot(root, commit, raw), raw, target)
+    return Project(root, commit, snapshot(root, commit, raw), raw, target)
 
 
 class Worker:
-    """One copy, in ``folder``; ``lock`` has the entries of its ``dvc.lock``, none for those of the project."""
+    """One copy of the project, in ``folder``.
+
+    Args:
+        folder: where the copy is, or will be made.
+        project: what is copied.
+        variables: environment variables of what runs in the copy.
+        lock: the entries of the copy's ``dvc.lock``; empty for those of the project.
+    """
 
     def __init__(self, folder: Path, project: Project, variables: Mapping[str, str], lock: Mapping[str, Any]):
         self.folder, self.project, self.lock = Path(folder).resolve(), project, lock
@@ -92,8 +94,8 @@ class Worker:
         self.reset()
 
     def reset(self) -> None:
-        """Bring the copy to how the project stood, whatever an ended trial left."""
-        for lock in (self.folder / ".git").rglob("*.lock"):  # nothing is at work here by now
+        """Bring the copy back to the snapshot, whatever an ended trial left in it."""
+        for lock in (self.folder / ".git").rglob("*.lock"):  # of killed processes: nothing runs here now
             lock.unlink(missing_ok=True)
         for ref in git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split():
             git(self.folder, "update-ref", "--no-deref", "-d", ref)
@@ -107,14 +109,14 @@ class Worker:
             for leftover in [path, *path.parent.glob(f".{path.name}.*.partial")]:
                 _remove(leftover)
         self._link_raw()
-        # With the entry of the stage DVC would put an earlier run's results there, which would look like the trial's.
+        # With the stage's entry in dvc.lock, DVC would check out an earlier run's results as if they were the trial's.
         entries = {**(self.lock or self._entries())}
         entries.pop(self.project.target.stage, None)
         text = yaml.safe_dump({"schema": "2.0", "stages": entries}, sort_keys=False)
         files.write_text(self.folder / "dvc.lock", text)
 
     def prepare(self, log: Path) -> dict[str, Any]:
-        """Bring up to date what all trials read, and return the entries of ``dvc.lock``; further workers take them.
+        """Bring up to date what all trials read, and return the entries of ``dvc.lock`` for further workers.
 
         Raises:
             SearchError: with the message of the stage that failed.
@@ -129,17 +131,17 @@ class Worker:
         return self._entries()
 
     def start(self, name: str, values: Mapping[str, Any], search: Search, log: Path) -> "Job":
-        """Start a trial under the name of its experiment."""
+        """Start a trial, whose experiment is called ``name``."""
         self.reset()
         path = self.folder / "params.yaml"
         path.write_text(pipeline.with_values(path.read_text(encoding="utf-8"), values), encoding="utf-8")
-        git(self.folder, "add", "params.yaml")  # a file written in the moment of a checkout can look unchanged to DVC
+        git(self.folder, "add", "params.yaml")  # DVC may overlook a change in the same moment as a checkout
         log.unlink(missing_ok=True)
         command = ["exp", "run", "--name", name, self.project.target.stage]
         return Job(self, name, dict(values), search, log, self._start(command, log))
 
     def fetch(self, name: str) -> None:
-        """Take the experiment of a trial into the project."""
+        """Fetch the experiment of a trial into the project."""
         refs = git(self.folder, "for-each-ref", "--format=%(refname)", "refs/exps").split()
         for ref in refs:
             if ref.endswith(f"/{name}"):
@@ -177,11 +179,11 @@ class Worker:
             config.setdefault("cache", {})["dir"] = self.project.target.cache
 
     def _link_raw(self) -> None:
-        """Put a link where the images are expected that neither git nor DVC brings along."""
+        """Link to the raw images from where the copy expects them, unless git or DVC brings them along."""
         theirs, ours = (Path(os.path.normpath(root / self.project.raw)) for root in (self.project.root, self.folder))
         if theirs == ours or self.project.raw in self.project.target.kept:
             return
-        if ours.is_symlink() and os.readlink(ours) != str(theirs):  # of a project that was moved
+        if ours.is_symlink() and os.readlink(ours) != str(theirs):  # the project was moved
             ours.unlink()
         if ours.exists():
             return
@@ -201,22 +203,22 @@ class Job:
     child: subprocess.Popen
 
     def evaluations(self) -> list[tuple[int, float]]:
-        """Return (images seen, value) of each evaluation so far, as DVCLive logs them."""
-        model = Path(self.search.metric_file).stem.removeprefix("train-")
-        logged = f"reports/live/{model}/dvclive/plots/metrics/{self.search.metric_key}.tsv"
-        return read_evaluations(self.worker.folder / logged)
+        """Return (images seen, value) of each evaluation so far, as DVCLive logs them in an output of the stage."""
+        log = LOGGED.format(key=self.search.metric_key)
+        logs = [self.worker.folder / out / log for out in self.worker.project.target.outs]
+        return read_evaluations(next((path for path in logs if path.exists()), logs[0]))
 
     def is_over(self) -> bool:
         """Tell whether the trial has ended."""
         return self.child.poll() is not None
 
     def value(self) -> float:
-        """Return the metric of a trial that is over, and take its experiment into the project.
+        """Return the metric of a trial that is over, and fetch its experiment into the project.
 
         Raises:
             SearchError: with the message of the stage that failed.
-            TrialInterrupted: it did not fail.
-            MetricMissing: it has no such metric.
+            TrialInterrupted: it was ended from outside.
+            MetricMissing: the stage writes no such metric.
         """
         if self.child.returncode != 0:
             message = _reason(self.log, self.worker.project.target, self.child.returncode)
@@ -239,12 +241,12 @@ class Job:
         stage_process.end(self.child)
 
     def forget(self) -> None:
-        """Remove what the trial kept to go on from."""
+        """Remove the checkpoints of the trial."""
         shutil.rmtree(self.worker.folder / ".morelike", ignore_errors=True)
 
 
 def read_evaluations(path: Path) -> list[tuple[int, float]]:
-    """Return the (images seen, value) of each whole line of a log that another process appends to."""
+    """Return (images seen, value) of each complete line of a log to which another process appends."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
@@ -258,7 +260,7 @@ def read_evaluations(path: Path) -> list[tuple[int, float]]:
 
 
 def variables(number: int, workers: int, cores: int, accelerators: list[str]) -> dict[str, str]:
-    """Return what is set in the environment of worker ``number``: its share of the cores, and one of the GPUs.
+    """Return the environment variables of worker ``number``: its share of the cores, and one of the GPUs.
 
     >>> variables(1, 2, 8, ["0", "1"])
     {'OMP_NUM_THREADS': '4', 'CUDA_VISIBLE_DEVICES': '1'}
@@ -270,7 +272,7 @@ def variables(number: int, workers: int, cores: int, accelerators: list[str]) ->
 
 
 def accelerators() -> list[str]:
-    """Return the names of the GPUs that may be used; empty where there is none, or none that is known of."""
+    """Return the names of the GPUs that may be used; empty if none is found."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name for name in chosen.split(",") if name]
@@ -278,7 +280,7 @@ def accelerators() -> list[str]:
 
 
 def end_leftovers(copies: Path) -> None:
-    """Kill what a killed search left at work in the copies under ``copies``."""
+    """Kill the processes that a killed search left running in the copies under ``copies``."""
     left = []
     for process in psutil.process_iter(["environ"]):
         where = (process.info["environ"] or {}).get(MARK)
@@ -289,41 +291,8 @@ def end_leftovers(copies: Path) -> None:
     psutil.wait_procs(left, timeout=stage_process.SECONDS_TO_END)
 
 
-def git(folder: Path, *arguments: str, **variables: str) -> str:
-    """Run git in ``folder`` and return what it prints.
-
-    Raises:
-        SearchError: with what git says.
-    """
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=inherited | variables, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise SearchError(f"git {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-def _snapshot(root: Path, commit: str, raw: str) -> str:
-    """Make a commit of the project as it stands, in an index aside; no branch points to it."""
-    there = Path(git(root, "rev-parse", "--path-format=absolute", "--git-path", "index"))
-    with tempfile.TemporaryDirectory() as folder:
-        index = Path(folder) / "index"
-        if there.exists():
-            shutil.copy2(there, index)  # its time tells git which files may have changed in the same moment
-        aside = {"GIT_INDEX_FILE": str(index)}
-        git(root, "add", "--update", ".", **aside)
-        listed = git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *UNTRACKED, **aside)
-        for name in filter(None, listed.split("\0")):
-            if not Path(name).is_relative_to(os.path.normpath(raw)):
-                git(root, "add", "--", name, **aside)
-        tree = git(root, "write-tree", **aside)
-        author = {f"GIT_{who}_{key.upper()}": one for who in ("AUTHOR", "COMMITTER") for key, one in IDENTITY.items()}
-        return git(root, "commit-tree", tree, "-p", commit, "-m", "the project when the search began", **author)
-
-
 def _reason(log: Path, target: Target, code: int) -> str:
-    """Return what the stage said that failed: the last that was begun."""
+    """Return the message of the failed stage, the last that was begun."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     begun = [name for line in lines for name in target.sources if line == f"Running stage '{name}':"]
     return stage_process.reason(begun[-1] if begun else target.stage, lines) or f"exit code {code}, see {log}"

@@ -3,20 +3,28 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from morelike.core import compute, files, settings
+from morelike.evaluate import evaluation
+from morelike.evaluate.settings import Evaluate
 from morelike.export import export
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
+from morelike.images.augment import Augment
+from morelike.report import page
+from morelike.report.settings import Report
 from morelike.storage.shards import ShardStore, ShardWriter
 
 SETTINGS = Export(
     mix={"vae": 0.0, "dae": 1.0}, max_filtered_share=0.5, blank_std=0.02, palette_distance=0.25, copy_distance=0.02
 )
+PARAMS = settings.read(Path(__file__).parents[2] / "params.yaml")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
@@ -70,16 +78,30 @@ def rooms(tmp_path, monkeypatch):
     """Folders of the stages before export, with quarantine and real images, and cwd in a place of its own."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "validated").mkdir()
-    pd.DataFrame({"file": ["x.jpg"], "label": ["Alpha"], "code": ["truncated"], "detail": [""]}).to_parquet(
-        tmp_path / "validated/quarantine.parquet"
-    )
+    bad = {
+        "file": ["x.jpg"],
+        "label": ["Alpha"],
+        "code": ["truncated"],
+        "value": [np.nan],
+        "limit": [0.0],
+        "detail": [""],
+    }
+    pd.DataFrame(bad).to_parquet(tmp_path / "validated/quarantine.parquet")
     write_real(tmp_path / "resized")
     return tmp_path
 
 
-def run(rooms, settings=SETTINGS, workers=1, out="augmented"):
-    places = (rooms / name for name in ("validated", "resized", "synthetic", out))
-    return export.write_augmented(*places, settings, workers)
+def run(rooms, settings=SETTINGS, workers=1, out="augmented", models=("dae", "vae")):
+    sources = export.Sources(*(rooms / name for name in ("validated", "resized", "synthetic")), models)
+    return export.write_augmented(sources, rooms / out, settings, rooms / "state", workers)
+
+
+def with_mix(**mix):
+    return SETTINGS.model_copy(update={"mix": mix})
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -230,7 +252,7 @@ def test_pixels_of_a_real_image_of_any_split_never_pass_nor_do_those_of_an_earli
 def test_the_mix_takes_its_share_of_each_class_from_each_model(rooms):
     write_synthetic(rooms / "synthetic/dae", noise_images(14, seed=1), ["Alpha"] * 10 + ["Beta"] * 4)
     write_synthetic(rooms / "synthetic/vae", noise_images(14, seed=2), ["Alpha"] * 10 + ["Beta"] * 4, "vae")
-    measured = run(rooms, SETTINGS.model_copy(update={"mix": {"vae": 0.3, "dae": 0.7}}))
+    measured = run(rooms, with_mix(vae=0.3, dae=0.7))
     assert measured["synthetic"] == {"train": 3 + 1 + 7 + 3, "dae": 10, "vae": 4}
     manifest = pd.read_parquet(rooms / "augmented/manifest.parquet")
     counts = manifest[manifest["synthetic"]].groupby(["generator", "label"]).size()
@@ -242,7 +264,7 @@ def test_images_that_fail_are_replaced_by_later_ones_of_their_class(rooms):
     images[:3] = 90
     write_synthetic(rooms / "synthetic/dae", images, ["Alpha"] * 10)
     write_synthetic(rooms / "synthetic/vae", noise_images(2, seed=2), ["Beta"] * 2, "vae")
-    run(rooms, SETTINGS.model_copy(update={"mix": {"vae": 0.5, "dae": 0.5}}))
+    run(rooms, with_mix(vae=0.5, dae=0.5))
     manifest = pd.read_parquet(rooms / "augmented/manifest.parquet")
     assert list(manifest.loc[manifest["generator"] == "dae", "seed"]) == [3, 4, 5, 6, 7]
 
@@ -254,9 +276,58 @@ def test_too_many_filtered_images_name_the_model_the_reasons_and_the_table(rooms
     with pytest.raises(ExportError, match=r"dae: 5 of its 8 images fail .*blank 4.*duplicate|dae: 5 of its 8.*blank 5"):
         run(rooms)
     assert not (rooms / "augmented").exists()
-    kept = pd.read_parquet(rooms / ".morelike/export/filtered-dae.parquet")
+    kept = pd.read_parquet(rooms / "state/export/filtered-dae.parquet")
     assert len(kept) == 5
     assert (kept["value"] < kept["limit"]).all()
+
+
+def test_a_model_that_is_no_longer_trained_leaves_no_trace_though_its_folder_is_still_there(rooms):
+    write_synthetic(rooms / "synthetic/dae", noise_images(4, seed=1), ["Alpha"] * 4)
+    run(rooms, with_mix(dae=1.0), models=("dae",), out="before")
+    write_synthetic(rooms / "synthetic/old", noise_images(4, seed=2), ["Alpha"] * 4, "old")
+    run(rooms, with_mix(dae=1.0, old=0.0), models=("dae",))
+    assert contents(rooms / "augmented") == contents(rooms / "before")
+    assert not [path for path in (rooms / "augmented").rglob("*") if "old" in path.name]
+
+
+def test_a_share_of_a_model_that_is_not_trained_names_the_share_and_the_models_that_are(rooms):
+    write_synthetic(rooms / "synthetic/old", noise_images(4, seed=2), ["Alpha"] * 4, "old")
+    said = r"export\.mix\.old is 0\.5, but neither train\.models nor .* names old; trained are dae, vae"
+    with pytest.raises(ExportError, match=said):
+        run(rooms, with_mix(dae=0.5, old=0.5))
+    assert not (rooms / "augmented").exists()
+
+
+def test_shares_of_nothing_give_the_real_images_alone_and_say_that_there_is_nothing_to_measure(rooms, monkeypatch):
+    monkeypatch.setattr(compute, "cores", lambda: 1)
+    write_synthetic(rooms / "synthetic/dae", noise_images(4, seed=1), ["Alpha"] * 4)
+    measured = run(rooms, Export(**SETTINGS.model_dump() | {"mix": {"vae": 0.0, "dae": 0.0}}))
+    assert (measured["real"], measured["synthetic"]) == ({"train": 12, "val": 4, "test": 6}, {"train": 0})
+    assert set(measured["filtered"].values()) == {0}
+    manifest = pd.read_parquet(rooms / "augmented/manifest.parquet")
+    assert len(manifest) == 22
+    assert not manifest["synthetic"].any()
+    card = (rooms / "augmented/README.md").read_text()
+    assert "22 real images and 0 synthetic ones of 2 classes" in card
+    assert "There are no synthetic images in this set." in card
+    judged = PARAMS.section("evaluate", Evaluate), PARAMS.section("train.augment", Augment)
+    figures = evaluation.evaluate(rooms / "augmented", rooms / "evaluation", *judged, seed=0)
+    assert figures["verdict"] == "not measured: there are no synthetic images"
+    files.write_json(rooms / "metrics/evaluate.json", figures)
+    places = ("validated", "resized", "noisy", "models", "synthetic", "augmented", "evaluation", "metrics")
+    inputs = page.Inputs(*(rooms / name for name in places), trained=("dae", "vae"))
+    page.write(inputs, PARAMS.section("report", Report), PARAMS.values, rooms, rooms / "index.html")
+    assert "Not measured: there are no synthetic images." in (rooms / "index.html").read_text()
+
+
+def test_a_model_that_was_asked_for_no_image_adds_none(rooms):
+    write_synthetic(rooms / "synthetic/dae", noise_images(0, seed=1), [])
+    assert len(ShardStore(rooms / "synthetic/dae")) == 0
+    measured = run(rooms)
+    assert measured["synthetic"] == {"train": 0}
+    assert pd.read_parquet(rooms / "augmented/filtered.parquet").empty
+    write_synthetic(rooms / "synthetic/vae", noise_images(2, seed=2), ["Alpha", "Beta"], "vae")
+    assert run(rooms, with_mix(vae=0.5, dae=0.5))["synthetic"] == {"train": 2, "vae": 2}
 
 
 def test_images_of_another_size_or_label_are_refused(rooms):
@@ -275,11 +346,7 @@ def test_two_runs_with_one_and_two_workers_are_byte_identical(rooms):
     write_synthetic(rooms / "synthetic/dae", noise_images(8, seed=1), ["Alpha"] * 8)
     run(rooms, workers=1, out="once")
     run(rooms, workers=2, out="twice")
-    once, twice = (
-        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        for root in (rooms / "once", rooms / "twice")
-    )
-    assert once == twice
+    assert contents(rooms / "once") == contents(rooms / "twice")
 
 
 def test_the_mean_colour_difference_is_the_shift_that_was_made(rooms):

@@ -29,9 +29,9 @@ def real(tmp_path):
     return ShardStore(tmp_path)
 
 
-def batch(real, images, label="paper", nearest_distance=0.2, known=None):
+def batch(store, images, label="paper", nearest_distance=0.2, real=None):
     index = pd.DataFrame({"label": [label] * len(images), "nearest_distance": nearest_distance})
-    return NewImages(images, index, known or RealImages.of(real), LIMITS)
+    return NewImages(images, index, real or RealImages.of(store), LIMITS)
 
 
 def reasons(*arguments, **keywords):
@@ -75,9 +75,9 @@ def test_one_changed_level_is_no_duplicate(real):
 
 
 def test_a_new_image_passes_once_within_a_batch_and_between_batches(real):
-    known, images = RealImages.of(real), drawn(3, 7)
-    assert reasons(real, np.concatenate([images, images[:1]]), known=known) == ["", "", "", "duplicate"]
-    assert reasons(real, images[1:], known=known) == ["duplicate", "duplicate"]
+    seen, images = RealImages.of(real), drawn(3, 7)
+    assert reasons(real, np.concatenate([images, images[:1]]), real=seen) == ["", "", "", "duplicate"]
+    assert reasons(real, images[1:], real=seen) == ["duplicate", "duplicate"]
 
 
 def test_an_image_in_the_colours_of_another_class_is_off_palette(real):
@@ -115,7 +115,7 @@ def test_an_image_that_fails_twice_is_listed_once_by_the_first_reason(real):
     assert reasons(real, images, nearest_distance=0.0) == ["blank"]
 
 
-def test_what_is_known_does_not_depend_on_how_many_batches_it_was_read_in(real, monkeypatch):
+def test_what_new_images_are_compared_with_does_not_depend_on_how_many_batches_it_was_read_in(real, monkeypatch):
     whole = RealImages.of(real)
     monkeypatch.setattr(real, "batches", lambda: ShardStore.batches(real, size=3))
     by_parts = RealImages.of(real)

@@ -47,7 +47,7 @@ def project(dvc_project):
 
 
 def seen(run_id) -> dict:
-    """What the server knows of a run: its tasks in order, artifacts by key."""
+    """Return what the server knows of a run: its tasks in order, its artifacts by key."""
 
     async def ask():
         async with get_client() as client:
@@ -63,7 +63,7 @@ def seen(run_id) -> dict:
 
 
 def lines_in_log(run_id) -> list[str]:
-    """The log of a run as the server has it, when all has arrived there."""
+    """Return the log of a run as the server has it, once all lines are there."""
 
     async def ask():
         await APILogHandler.aflush()
@@ -73,15 +73,18 @@ def lines_in_log(run_id) -> list[str]:
     return asyncio.run(ask())
 
 
-def test_a_run_has_a_task_a_stage_in_order_its_lines_in_the_log_and_three_artifacts(prefect_server, project):
+def test_a_run_has_a_task_per_stage_in_order_its_lines_in_the_log_and_three_artifacts(prefect_server, project):
     root = project(TWO_STAGES)
+    (root / "reports/metrics/train-old.json").write_text('{"left_by": "a stage that is gone"}')
     state = augment(return_state=True)
     assert state.is_completed()
+    assert state.message == "the report: reports/index.html"
     run = seen(state.state_details.flow_run_id)
     assert run["tasks"] == ["count@a", "judge"]
     assert "judging" in lines_in_log(state.state_details.flow_run_id)
     assert "## helps" in run["artifacts"]["verdict"].data
     assert "0.25" in run["artifacts"]["verdict"].data
+    assert "left_by" not in run["artifacts"]["verdict"].data
     assert "seven" in str(run["artifacts"]["counts"].data)
     assert (root / "reports" / "index.html").as_uri() in run["artifacts"]["report"].data
 
@@ -110,6 +113,12 @@ def test_the_counts_are_whole_numbers_of_the_two_stages_that_count_images():
         {"stage": "export", "what": "train.a|b", "images": 3},
     ]
     assert "train.a\\|b" in artifacts.markdown(metrics)
+
+
+def test_a_list_of_numbers_is_one_cell_and_an_empty_one_says_so():
+    text = artifacts.markdown({"export": {"mean_colour": [0.12345, 0.5], "found": {}}})
+    assert "| export | mean_colour | 0.1235, 0.5 |" in text
+    assert "| export | found | none |" in text
 
 
 def test_without_an_evaluation_there_is_no_verdict_rather_than_a_made_up_one():

@@ -25,7 +25,7 @@ stages:
 """
 
 
-def test_every_stage_comes_after_what_it_needs_and_a_matrix_gives_one_a_value(dvc_project):
+def test_every_stage_comes_after_what_it_needs_and_a_matrix_gives_one_per_value(dvc_project):
     dvc_project(FORK)
     order = pipeline.order()
     assert sorted(order) == ["first", "last", "left@x", "left@y", "right"]

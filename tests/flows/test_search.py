@@ -17,27 +17,28 @@ import yaml
 
 from flows import pipeline, search
 from flows.tuning import loop, results, space, workers
+from flows.tuning.errors import SearchError, TrialInterrupted
 from flows.tuning.study import JOURNAL, Study
-from flows.tuning.workers import SearchError
-from morelike.core import params
+from morelike.core import settings
 from morelike.core.errors import MorelikeError, ParamsError
 from tests import tiny_project
 
 TEXT = (tiny_project.ROOT / "params.yaml").read_text(encoding="utf-8")
 RATE, DROPOUT, WIDTH = (f"models.dae.{name}" for name in ("learning_rate", "dropout", "width"))
 READ = ["train", "models.dae", "seed", "corrupt"]  # by the stages of a trial
+TARGET = pipeline.Target("train@dae", [], {}, {}, READ, [], [], "")
 CHOICES = {RATE: {"choices": [0.001, 0.01]}, DROPOUT: {"low": 0.0, "high": 0.2, "step": 0.1}}
 RANGES = {RATE: {"low": 0.0001, "high": 0.01, "log": True}, DROPOUT: {"low": 0.0, "high": 0.5}}
 
 
-def settings(**changes) -> str:
+def with_search(**changes) -> str:
     """Return the text of ``params.yaml`` with another ``search``; ``space`` is the whole space."""
     return pipeline.with_values(TEXT, {f"search.{key}": value for key, value in changes.items()})
 
 
 def study(folder: Path, seed: int = 0, **changes) -> Study:
-    chosen, drawn = space.check(settings(**changes), READ)
-    return Study(folder, chosen.search, drawn, seed)
+    _, chosen, drawn = space.check(with_search(**changes), TARGET)
+    return Study(folder, chosen, drawn, seed)
 
 
 # What is refused
@@ -46,7 +47,6 @@ def study(folder: Path, seed: int = 0, **changes) -> Study:
 @pytest.mark.parametrize(
     ("changes", "key", "said"),
     [
-        ({"metric": "reports/metrics/evaluate.json:gain"}, "search.metric", "must never see the test split"),
         ({"metric": "val_loss"}, "search.metric", "FILE:KEY"),
         ({"method": "guess"}, "search.method", "'grid', 'random' or 'tpe'"),
         ({"trials": 0}, "search.trials", "greater than or equal to 1"),
@@ -68,35 +68,44 @@ def study(folder: Path, seed: int = 0, **changes) -> Study:
 )
 def test_what_cannot_be_searched_is_refused_in_one_line_before_anything_runs(changes, key, said):
     with pytest.raises(ParamsError) as caught:
-        space.check(settings(**changes), READ)
+        space.check(with_search(**changes), TARGET)
     assert caught.value.key == key
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("file", ["evaluate.json", "export.json"])
+def test_a_metric_that_no_training_writes_is_refused_for_it_may_know_of_the_test_split(file):
+    metric = f"reports/metrics/{file}:gain"
+    target = pipeline.target(metric.partition(":")[0], tiny_project.ROOT)
+    with pytest.raises(ParamsError, match="must never see the test split") as caught:
+        space.check(with_search(metric=metric), target)
+    assert (caught.value.key, caught.value.got) == ("search.metric", metric)
+
+
 def test_an_unknown_key_of_the_search_is_refused():
     with pytest.raises(ParamsError, match=r"search\.mthod: expected no such key"):
-        params.parse(pipeline.replaced(yaml.safe_load(TEXT), {"search.mthod": "tpe"}))
+        space.check(yaml.safe_dump(pipeline.replaced(yaml.safe_load(TEXT), {"search.mthod": "tpe"})), TARGET)
 
 
 def test_the_search_that_the_project_comes_with_can_run():
     target = pipeline.target("reports/metrics/train-dae.json", tiny_project.ROOT)
-    chosen, _ = space.check(TEXT, target.params)
+    _, chosen, _ = space.check(TEXT, target)
     assert target.stage == "train@dae"
-    assert chosen.search.metric_key == "val_loss"
+    assert chosen.metric_key == "val_loss"
 
 
 def test_params_without_a_search_are_as_good_as_ever_and_cannot_be_searched():
     values = yaml.safe_load(TEXT)
     del values["search"]
-    assert params.parse(values).search is None
+    settings.check(settings.Params(values), models=True)
     with pytest.raises(ParamsError, match="a section that says what to search"):
-        space.check(yaml.safe_dump(values), READ)
+        space.check(yaml.safe_dump(values), None)
 
 
 def test_an_item_of_a_list_is_a_parameter_like_any_other():
     key = "corrupt.recipes.gaussian.0.std"
-    _, drawn = space.check(settings(space={key: {"low": 0.1, "high": 0.2}}), READ)
+    *_, drawn = space.check(with_search(space={key: {"low": 0.1, "high": 0.2}}), TARGET)
     assert list(drawn) == [key]
 
 
@@ -187,7 +196,7 @@ class FakeJob:
 
 
 def run(trials: Study, jobs: list, at_once: int = 1) -> list[str]:
-    """Run a study on jobs, one a trial, and return what was said."""
+    """Run a study on jobs, one per trial, and return what was said."""
     said = []
     loop.run(trials, range(at_once), lambda worker, number, values: jobs[number], said.append, pause_s=0)
     return said
@@ -218,7 +227,7 @@ def test_a_failed_trial_is_noted_with_its_message_and_stops_nothing(tmp_path, at
 def test_a_trial_that_something_outside_ended_is_no_result_and_is_left_for_the_next_run(tmp_path):
     class Interrupted(FakeJob):
         def value(self):
-            raise workers.TrialInterrupted("exited with 130")
+            raise TrialInterrupted("exited with 130")
 
     trials = study(tmp_path, method="random", space=RANGES, trials=2)
     run(trials, [Interrupted([1.0]), FakeJob([1.0])])
@@ -272,7 +281,7 @@ def test_the_winner_is_params_yaml_with_its_comments_and_a_search_without_one_le
     assert results.write(trials, TEXT, tmp_path / "out") is None
     take(trials, 2, bowl)
     winning = results.write(trials, TEXT, tmp_path / "out")
-    assert params.load(tmp_path / "out/params.yaml").models.dae.learning_rate == trials.best().params[RATE]
+    assert settings.read(tmp_path / "out/params.yaml").value(RATE) == trials.best().params[RATE]
     assert [line.partition("#")[2] for line in winning.splitlines()] == [
         line.partition("#")[2] for line in TEXT.splitlines()
     ]
@@ -290,12 +299,12 @@ def test_only_whole_lines_with_numbers_are_evaluations(tmp_path):
 
 def test_a_study_is_known_by_what_its_trials_share(tmp_path):
     target = pipeline.target("reports/metrics/train-dae.json", tiny_project.ROOT)
-    lock = {"validate": {"deps": [{"path": "src/morelike/sources.py", "md5": "1"}]}}
+    lock = {"validate": {"deps": [{"path": "src/morelike/storage/sources.py", "md5": "1"}]}}
 
     def known(changes: dict, lock: dict = lock) -> str:
         text = pipeline.with_values(TEXT, changes)
-        chosen = params.parse(params.read(text)).search
-        return search.identity(params.read(text), chosen, target, lock, tiny_project.ROOT)
+        given, chosen, _ = space.check(text, target)
+        return search.identity(given.values, chosen, target, lock, tiny_project.ROOT)
 
     same = known({})
     assert known({"search.trials": 99, "search.workers": 2}) == same
@@ -303,7 +312,7 @@ def test_a_study_is_known_by_what_its_trials_share(tmp_path):
     assert known({"evaluate.steps": 7}) == same
     other = [{"search.pruner": "none"}, {"models.dae.width": 8}, {"search.space": CHOICES}, {"seed": 1}]
     names = [known(changes) for changes in other]
-    names.append(known({}, {"validate": {"deps": [{"path": "src/morelike/sources.py", "md5": "2"}]}}))
+    names.append(known({}, {"validate": {"deps": [{"path": "src/morelike/storage/sources.py", "md5": "2"}]}}))
     assert len({same, *names}) == 6
 
 
@@ -376,7 +385,7 @@ def light(tmp_path, monkeypatch):
     texts = {"dvc.yaml": DVC_YAML, "resize.py": RESIZE_PY, "train.py": TRAIN_PY, ".gitignore": "/.morelike\n/reports\n"}
     for name, text in texts.items():
         (folder / name).write_text(text)
-    (folder / "params.yaml").write_text(settings())
+    (folder / "params.yaml").write_text(with_search())
     tiny_project.git(folder, "add", "--all")
     tiny_project.git(folder, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "-m", "as it is")
     monkeypatch.chdir(folder)
@@ -385,7 +394,7 @@ def light(tmp_path, monkeypatch):
 
 def configure(folder: Path, **changes) -> None:
     """Set the search of a project, and its images to those beside it."""
-    (folder / "params.yaml").write_text(pipeline.with_values(settings(**changes), {"data.raw": "../images"}))
+    (folder / "params.yaml").write_text(pipeline.with_values(with_search(**changes), {"data.raw": "../images"}))
 
 
 def table() -> list[dict[str, str]]:
@@ -421,7 +430,7 @@ def test_a_grid_on_two_workers_leaves_experiments_tables_and_the_winner_and_touc
     said.clear()
     search.search(said.append, apply=True)  # again: nothing is left to run
     assert any("3 trials of train@dae, 0 to do" in line for line in said)
-    assert params.load("params.yaml").models.dae.learning_rate == 0.001
+    assert settings.read("params.yaml").value(RATE) == 0.001
     assert (light / "params.yaml").read_text().count("#") == before.count("#")
     tiny_project.dvc(light, "exp", "apply", rows[0.1]["experiment"])
     assert (light / "data/models/dae/weights").read_text() == rows[0.1]["val_loss"]
@@ -452,8 +461,8 @@ def test_a_search_that_was_killed_goes_on_and_the_trials_that_it_left_running_ar
 
 def test_a_hopeless_trial_is_stopped_with_all_that_it_started(light, monkeypatch):
     configure(light, method="grid", prune_after_trials=1, space={DROPOUT: {"choices": [0.1, 0.2]}})
-    chosen, drawn = space.check((light / "params.yaml").read_text(), READ)
-    first, second = (values[DROPOUT] for values in take(Study(light / ".morelike/x", chosen.search, drawn, 0), 2))
+    _, chosen, drawn = space.check((light / "params.yaml").read_text(), TARGET)
+    first, second = (values[DROPOUT] for values in take(Study(light / ".morelike/x", chosen, drawn, 0), 2))
     direction = "minimize" if first < second else "maximize"
     configure(light, method="grid", direction=direction, prune_after_trials=1, space={DROPOUT: {"choices": [0.1, 0.2]}})
     monkeypatch.setenv("HANG", str(second))  # without an end it would sleep for ten minutes
@@ -471,7 +480,7 @@ def test_a_copy_finds_images_that_git_does_not_know_and_takes_edits_along(light,
     if not Path(raw).exists():
         shutil.copytree(light.parent / "images", raw)
     (light / "train.py").write_text("# edited")
-    (light / "params.yaml").write_text(pipeline.with_values(settings(), {"data.raw": raw}))
+    (light / "params.yaml").write_text(pipeline.with_values(with_search(), {"data.raw": raw}))
     target = pipeline.target("reports/metrics/train-dae.json")
     copy = workers.Worker(light / ".morelike/search/workers/up/0", workers.project(light, raw, target), {}, {})
     assert "resize" in copy.prepare(light / "log")

@@ -10,25 +10,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morelike.core import files, params
+from morelike.core import files, settings
 from morelike.evaluate import verdict
 from morelike.evaluate.ladder import ARMS
+from morelike.evaluate.settings import Evaluate
 from morelike.images import pixels
 from morelike.report import page, pictures, provenance
+from morelike.report.settings import Report
 from morelike.storage import shards
 
 EVIL = "<script>document.title='taken'</script>"
 QUOTED = '"quo\'ted" & <b>bold</b>'
 CLASSES = [EVIL, QUOTED, "plain"]
 SECTIONS = ["ladder", "images", "training", "counts", "left-out", "validation", "origin"]
-SETTINGS = params.load(Path(__file__).parents[2] / "params.yaml")
+PARAMS = settings.read(Path(__file__).parents[2] / "params.yaml")
+SETTINGS = PARAMS.section("report", Report)
+TRAINED = ("vae", "dae")
 
 
 def inputs(root: Path) -> page.Inputs:
     names = {
         name: root / "data" / name for name in ("validated", "resized", "noisy", "models", "synthetic", "augmented")
     }
-    return page.Inputs(**names, evaluation=root / "reports/evaluation", metrics=root / "reports/metrics")
+    reports = {"evaluation": root / "reports/evaluation", "metrics": root / "reports/metrics"}
+    return page.Inputs(**names, **reports, trained=TRAINED)
 
 
 def write_store(folder: Path, index: dict) -> None:
@@ -43,7 +48,7 @@ def write_summary(folder: Path) -> None:
     targets = np.repeat([0, 1, 2], 20)
     predicted = random.integers(0, 3, (len(ARMS), 3, 60))
     judged = verdict.Judged(list(ARMS), CLASSES, predicted, targets, np.array([4, 9, 9]), 12)
-    summary = verdict.summarise(judged, SETTINGS.evaluate, 0)
+    summary = verdict.summarise(judged, PARAMS.section("evaluate", Evaluate), 0)
     summary |= {"seeds": 3, "steps": 5, "confidence": 0.95, "test_images": 60, "fidelity": None}
     files.write_json(folder / "summary.json", summary)
 
@@ -59,7 +64,8 @@ def full(tmp_path) -> page.Inputs:
     write_store(where.noisy, {"label": labels, "split": splits, "recipe": ["gaussian"] * 12})
     for model in ("vae", "dae"):
         folder = where.models / model
-        write_store(folder / "examples", {"row": range(6, 12), "label": labels[6:]})
+        measured = {"psnr_before_db": 11.25} if model == "dae" else {}
+        write_store(folder / "examples", {"row": range(6, 12), "label": labels[6:], **measured})
         pd.DataFrame({"images": [1, 2], "train_loss": [2.0, 1.0], "val_loss": [3.0, 2.0]}).to_csv(
             folder / "history.csv"
         )
@@ -103,7 +109,7 @@ def full(tmp_path) -> page.Inputs:
 
 def written(where: page.Inputs, root: Path) -> tuple[Path, str]:
     out = root / "reports" / "index.html"
-    page.write(where, SETTINGS, root, out)
+    page.write(where, SETTINGS, PARAMS.values, root, out)
     return out, out.read_text(encoding="utf-8")
 
 
@@ -150,7 +156,7 @@ def test_nothing_is_loaded_from_outside(full, tmp_path):
 
 
 def page_text(where: page.Inputs) -> str:
-    return page.render(page.gathered(where, SETTINGS, where.validated.parents[1]))
+    return page.render(page.gathered(where, SETTINGS, PARAMS.values, where.validated.parents[1]))
 
 
 def test_names_of_classes_and_files_are_escaped(full, tmp_path):
@@ -184,6 +190,20 @@ def test_with_nothing_there_or_one_class_it_says_not_measured(tmp_path):
     assert sentence in Outline(page_text(where)).text
 
 
+def test_a_model_that_is_no_longer_trained_is_nowhere_on_the_page_whatever_it_left_behind(full, tmp_path):
+    before = page_text(full)
+    left = "gone_model"
+    shutil.copytree(full.models / "dae", full.models / left)
+    shutil.copytree(full.synthetic / "dae", full.synthetic / left)
+    files.write_json(full.metrics / f"train-{left}.json", {"val_loss": 0.5})
+    with (tmp_path / "dvc.lock").open("a") as lock:
+        for stage, out in (("train", "models"), ("synthesize", "synthetic")):
+            lock.write(f"  {stage}@{left}:\n    outs:\n    - {{path: data/{out}/{left}, md5: abc, size: 5}}\n")
+    after = page_text(full)
+    assert left not in after
+    assert after == before
+
+
 def test_half_written_folders_are_not_shown(full):
     (full.models / "dae").rename(full.models / ".dae.new.1.partial")
     assert ".partial" not in Outline(page_text(full)).text
@@ -199,7 +219,8 @@ def test_the_first_the_middle_and_the_last_grid_are_shown_and_what_was_watched(f
 
 
 def test_each_restoration_stands_under_its_own_image(full):
-    strips = pictures.class_strips(full.resized, full.noisy, full.models, full.synthetic, examples=2)["plain"]
+    folders = pictures.Folders(full.resized, full.noisy, full.models, full.synthetic, full.trained)
+    strips = pictures.class_strips(folders, examples=2)["plain"]
     assert [strip.what for strip in strips] == [
         *("real", "noisy", "denoised (dae)", "reconstructed (vae)"),
         *("synthetic (dae)", "nearest real train", "synthetic (vae)", "nearest real train"),

@@ -1,4 +1,4 @@
-"""The classical arm: torchvision's transforms, each image by its own draw."""
+"""Classical augmentation by torchvision's transforms, with a random draw per image."""
 
 import numpy as np
 import torch
@@ -11,13 +11,12 @@ from morelike.images.augment import Augment, border_colour
 def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> Tensor:
     """Rotate, shift, zoom, mirror and tone each image by its own uniform draw within ``settings``.
 
-    What comes in from outside the picture has the mean colour of that picture's border: a strong
-    baseline must not learn black corners.
+    Pixels from outside the image get the mean colour of its border: a strong baseline must not learn black corners.
 
     Args:
         images: float32 N×C×H×W in [0, 1].
-        settings: the most that an image is changed by.
-        random: advances by seven draws an image.
+        settings: the largest changes.
+        random: advances by seven draws per image.
 
     Returns:
         float32 N×C×H×W in [0, 1].

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from morelike.core import devices, randomness
 from morelike.evaluate import classical
-from morelike.evaluate.ladder import ARMS, BalancedSampler, Run, training_rows
+from morelike.evaluate.errors import JudgeError
+from morelike.evaluate.ladder import ARMS, BalancedSampler, ClassifierTraining, training_rows
 from morelike.images import pixels
 from morelike.storage import shards
-from morelike.train.errors import TrainingError
 
-MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory is not to grow with the size of images
+MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory must not grow with the size of images
 LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 0.05
 WARMUP_SHARE = 0.1
@@ -23,8 +23,8 @@ WARMUP_SHARE = 0.1
 class Block(nn.Module):
     """Two 3×3 convolutions around a shortcut (He et al. 2016), with group norm.
 
-    Group norm, not batch norm: batch statistics of mixed real and synthetic batches would not fit the real
-    test images, and would blame the synthetic images for it.
+    Group norm, not batch norm: the statistics of mixed real and synthetic batches would not fit the real test
+    images, and the synthetic ones would be blamed for it.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int):
@@ -45,13 +45,13 @@ class Block(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Stem, three residual blocks, mean over the picture, a linear layer. Any size, odd ones too."""
+    """Stem, three residual blocks, mean over the image, a linear layer. Takes images of any size, odd ones too."""
 
     def __init__(self, channels: int, side_px: int, width: int, classes: int):
         """Build for images whose longer side is ``side_px``; ``width`` channels at the first level."""
         super().__init__()
         stem = [nn.Conv2d(channels, width, 5, 2, 2, bias=False), nn.GroupNorm(8, width), nn.ReLU()]
-        while side_px > 80:  # keep the cost of the first level that of a 40-pixel one
+        while side_px > 80:  # so that the first level is never larger than 40 pixels
             stem.append(nn.AvgPool2d(2, ceil_mode=True))
             side_px = (side_px + 1) // 2
         self.layers = nn.Sequential(
@@ -69,33 +69,33 @@ class Classifier(nn.Module):
         return self.layers((images - 0.5) * 2)
 
 
-def train_and_predict(run: Run) -> np.ndarray:
+def train_and_predict(task: ClassifierTraining) -> np.ndarray:
     """Train one classifier on its arm and predict the test split, once, with the last weights.
 
-    Nothing is picked by val or test, and one thread does the sums: the result depends on nothing but ``run``
-    and the kind of machine.
+    No weights are picked by val or test, and one thread does all sums: the result depends on ``task`` and the kind
+    of machine alone.
 
     Returns:
         int64, the predicted class of each test row, in row order.
 
     Raises:
-        TrainingError: the loss is not finite.
+        JudgeError: the loss is not finite.
     """
-    store = shards.ShardStore(run.store)
-    targets = np.array([run.classes.index(label) for label in store.index["label"]])
-    rows = training_rows(store.index, ARMS[run.arm])
+    store = shards.ShardStore(task.store)
+    targets = np.array([task.classes.index(label) for label in store.index["label"]])
+    rows = training_rows(store.index, ARMS[task.arm])
     devices.keep_freed_memory()
     with _one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(randomness.derived_seed(run.seed, "initial weights"))
+        torch.manual_seed(randomness.derived_seed(task.seed, "initial weights"))
         height, width, channels = store.shape
-        model = Classifier(channels, max(height, width), run.settings.width, len(run.classes)).to(_device())
-        sampler = BalancedSampler(rows, targets[rows], run.seed)
-        _train(model, store, sampler, run)
+        model = Classifier(channels, max(height, width), task.settings.width, len(task.classes)).to(_device())
+        sampler = BalancedSampler(rows, targets[rows], task.seed)
+        _train(model, store, sampler, task)
         return _predict(model, store, store.rows("test"))
 
 
-def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler, run: Run) -> None:
-    settings = run.settings
+def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler, task: ClassifierTraining) -> None:
+    settings = task.settings
     optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, settings.steps, pct_start=WARMUP_SHARE
@@ -103,15 +103,15 @@ def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler,
     for step in range(settings.steps):
         rows, classes = sampler.batch(step, settings.batch_size)
         images = torch.from_numpy(pixels.to_float(store.read(rows)))
-        if ARMS[run.arm].classical:
-            images = classical.augment(images, run.augment, randomness.generator(run.seed, "classical", step))
+        if ARMS[task.arm].classical:
+            images = classical.augment(images, task.augment, randomness.generator(task.seed, "classical", step))
         with _autocast():
             logits = model(images.to(_device()))
         target = torch.from_numpy(classes).to(_device())
         loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=LABEL_SMOOTHING)
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the classifier of {run.arm} has loss {loss.item()} at step {step}; lower evaluate.learning_rate"
+            raise JudgeError(
+                f"the classifier of {task.arm} has loss {loss.item()} at step {step}; lower evaluate.learning_rate"
             )
         optimizer.zero_grad()
         loss.backward()

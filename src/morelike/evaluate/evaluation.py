@@ -9,12 +9,12 @@ import pandas as pd
 from morelike.core import compute, files, randomness
 from morelike.core.progress import say, track
 from morelike.evaluate import exported, fidelity, verdict
-from morelike.evaluate.ladder import ARMS, Run
+from morelike.evaluate.ladder import ARMS, ClassifierTraining
 from morelike.evaluate.settings import Evaluate
 from morelike.images.augment import Augment
 from morelike.storage import shards
 
-MOST_PROCESSES = 4  # each holds a torch of its own, about 1 GB
+MOST_PROCESSES = 4  # each loads torch, which takes about 1 GB
 
 
 def evaluate(augmented: Path, out: Path, settings: Evaluate, augment: Augment, seed: int) -> dict:
@@ -31,7 +31,7 @@ def evaluate(augmented: Path, out: Path, settings: Evaluate, augment: Augment, s
 
     Raises:
         StoreError, ImageError: the exported dataset is missing or damaged.
-        TrainingError: a classifier's loss is not finite.
+        JudgeError: a classifier's loss is not finite.
     """
     with tempfile.TemporaryDirectory() as folder, files.written_aside(out) as aside:
         store = exported.unpack(augmented, Path(folder) / "store")
@@ -62,11 +62,11 @@ def not_measured(index: pd.DataFrame) -> str | None:
 
 
 def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: int) -> verdict.Judged:
-    """Train every arm with every seed, one process each, and collect what they predict for the test split."""
+    """Train a classifier per arm and seed, each in its own process, and collect the predictions for the test split."""
     index = store.index
     classes = sorted(index["label"].unique())
-    runs = [
-        Run(
+    tasks = [
+        ClassifierTraining(
             store=store.folder,
             classes=tuple(classes),
             arm=arm,
@@ -78,7 +78,7 @@ def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: 
         for arm in ARMS
     ]
     workers = min(compute.cores(), MOST_PROCESSES)
-    predicted = track(compute.map_ordered(_train_and_predict, runs, workers), len(runs), "evaluate: classifiers")
+    predicted = track(compute.map_ordered(_train_and_predict, tasks, workers), len(tasks), "evaluate: classifiers")
     test, train = index.loc[store.rows("test")], index.loc[store.rows("train")]
     real = train.loc[~train["synthetic"].astype(bool), "label"]
     return verdict.Judged(
@@ -92,7 +92,7 @@ def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: 
 
 
 def flat(summary: dict) -> dict:
-    """Return the figures of a summary that ``dvc metrics show`` and ``dvc exp show`` should list."""
+    """Return the figures of a summary for ``dvc metrics show`` and ``dvc exp show``."""
     metrics = {key: summary[key] for key in ("verdict", "seeds", "test_images", "synthetic_images")}
     for arm, figures in summary["arms"].items():
         metrics[f"balanced_accuracy/{arm}"] = figures["balanced_accuracy"]["mean"]
@@ -108,10 +108,10 @@ def flat(summary: dict) -> dict:
     return metrics
 
 
-def _train_and_predict(run: Run) -> np.ndarray:
+def _train_and_predict(task: ClassifierTraining) -> np.ndarray:
     from morelike.evaluate.classifier import train_and_predict  # here, so that this process holds no torch
 
-    return train_and_predict(run)
+    return train_and_predict(task)
 
 
 def _figures(store: shards.ShardStore, settings: Evaluate) -> dict:

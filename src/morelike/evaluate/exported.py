@@ -31,7 +31,7 @@ def unpack(augmented: Path, folder: Path) -> shards.ShardStore:
         raise StoreError(f"{augmented}: no exported dataset here (manifest.parquet is missing); run `dvc repro`")
     manifest = pd.read_parquet(manifest_path, columns=COLUMNS)
     if manifest.empty:
-        raise StoreError(f"{manifest_path}: expected a row an image, got none")
+        raise StoreError(f"{manifest_path}: expected a row per image, got none")
     first = pixels.decode_fast((augmented / manifest["path"].iloc[0]).read_bytes())
     writer = shards.ShardWriter(folder, *first.shape)
     tasks = compute.chunks(list(manifest["path"]), FILES_PER_TASK)

@@ -13,12 +13,16 @@ def measure(store: shards.ShardStore, random: np.random.Generator) -> dict:
     """Compare the synthetic with the real train images, class by class.
 
     Returns:
-        ``colour_real`` and ``colour_synthetic``: mean per channel in [0, 1], each class counted alike, over
-        the classes that have both; ``colour_difference``: the largest absolute difference of a channel;
-        ``distance_real`` and ``distance_synthetic``: quantiles of the distance (rms over pixels in [0, 1]) to
-        the nearest other real train image of the class, for a sample of the real ones and as the manifest has
-        it for the synthetic ones; ``closer_than_real_share``: of the synthetic images, the share closer to a
-        real one than 95% of the real ones are to each other. None where nothing can be measured.
+        A dict; None or empty where nothing can be measured.
+
+        - ``colour_real``, ``colour_synthetic``: mean per channel in [0, 1], over the classes that have both kinds;
+          each class counts alike
+        - ``colour_difference``: their largest absolute difference in a channel
+        - ``distance_real``: quantiles of the distance (rms over pixels in [0, 1]) from a sample of the real images
+          to the nearest other real train image of the class
+        - ``distance_synthetic``: the same for the synthetic images, as the manifest has it
+        - ``closer_than_real_share``: share of the synthetic images that are closer to a real one than 95% of the real
+          ones are to each other
     """
     index = store.index
     train, synthetic = (index["split"] == "train").to_numpy(), index["synthetic"].to_numpy(bool)

@@ -1,4 +1,4 @@
-"""The ladder of training sets that are compared, and the law by which each is sampled."""
+"""The ladder of training sets that are compared, and how each is sampled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,17 @@ BASELINE, CANDIDATE = "real+classical", "real+both"  # the verdict is on the can
 
 
 @dataclass(frozen=True)
-class Run:
-    """One classifier to train: everything a worker process needs to know."""
+class ClassifierTraining:
+    """One classifier to train: all that a worker process needs to know.
+
+    Attributes:
+        store: the folder of the unpacked dataset.
+        classes: names, in the order of their numbers.
+        arm: the name of the training set, a key of :data:`ARMS`.
+        seed: of this training.
+        settings: the section ``evaluate``.
+        augment: how strongly the arms with classical augmentation change an image.
+    """
 
     store: Path
     classes: tuple[str, ...]
@@ -52,10 +61,10 @@ def training_rows(index: pd.DataFrame, arm: Arm) -> np.ndarray:
 class BalancedSampler:
     """Draw a class uniformly, then one of its images uniformly, real and synthetic alike.
 
-    All arms are sampled by this law, so that none is credited for mere re-balancing of the classes; an
-    image's share of a class's draws is what anyone gets who loads the folder with a class-balanced sampler.
-    The draws are a pure function of (seed, step): with one seed, every arm that has the same classes sees
-    the same sequence of labels.
+    All arms are sampled in this way, so that none gains by mere re-balancing of the classes. Whoever loads the
+    dataset with a class-balanced sampler sees the same share of synthetic images per class.
+    The draws are a pure function of (seed, step): with one seed, all arms that have the same classes see the same
+    sequence of labels.
     """
 
     def __init__(self, rows: np.ndarray, targets: np.ndarray, seed: int):

@@ -1,10 +1,10 @@
-"""Recall, balanced accuracy, and how sure one can be of a difference between two arms."""
+"""Recall, balanced accuracy, and how certain a difference between two arms is."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-RESAMPLES_AT_ONCE = 200  # bounds the memory
+RESAMPLES_AT_ONCE = 200  # to bound the memory
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ def recalls(correct: np.ndarray, targets: np.ndarray, classes: int) -> np.ndarra
     """Return the share of each class's images that are right.
 
     Args:
-        correct: bool ...×images.
+        correct: bool ...×images: is the prediction right?
         targets: int images, the true class of each.
-        classes: how many there are.
+        classes: number of classes.
 
     Returns:
         float64 ...×classes; NaN for a class without images.
@@ -41,16 +41,16 @@ def bootstrap_recalls(
     """Resample test images within their class, and training seeds, together; return the recalls of each resample.
 
     All arms get the same images and the same seeds, so differences between arms are paired. The two-level
-    (product) bootstrap is on the careful side (Owen 2007, "The pigeonhole bootstrap"). Of n things n - 1 are
-    drawn, with replacement, which makes the variance of their mean unbiased also for three seeds (McCarthy &
-    Snowden 1985). Images that all classifiers judge alike are drawn as one multinomial count: the same law in
-    flat memory.
+    (product) bootstrap rather overstates the uncertainty (Owen 2007, "The pigeonhole bootstrap"). Of n images or
+    seeds n - 1 are drawn, with replacement: so the variance of their mean is unbiased even for three seeds (McCarthy
+    & Snowden 1985). Images that all classifiers judge alike are drawn together, as one multinomial count: the
+    distribution is the same, and memory does not grow with the number of images.
 
     Args:
         correct: bool arms×seeds×images.
         targets: int images, the true class of each.
-        classes: how many there are.
-        resamples: how many to draw.
+        classes: number of classes.
+        resamples: number of resamples.
         random: advances.
 
     Returns:

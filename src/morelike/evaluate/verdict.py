@@ -16,7 +16,7 @@ WORDS = {"helps": "Helps", "does not help": "Does not help, as far as can be tol
 
 @dataclass(frozen=True)
 class Judged:
-    """What the classifiers said of the test split.
+    """What the classifiers predicted for the test split.
 
     Attributes:
         arms: names, in order.

@@ -1,4 +1,4 @@
-"""The dataset card: what Hugging Face shows of a dataset, and what a reader must know before using it."""
+"""The dataset card: the README that Hugging Face shows, with what must be known before the dataset is used."""
 
 import json
 
@@ -14,7 +14,7 @@ TEXT = """\
 `val` and `test` hold real images alone.
 
 **Synthetic images are not observations.** They were made by models trained on the real train images of this set.
-Whether they help a classifier here was measured on the untouched test split: see `reports/index.html`.
+Whether they help a classifier is measured on the untouched test split: the report of the pipeline gives the verdict.
 Do not publish them, or results on them, as if they were real.
 
 ## Images
@@ -23,7 +23,7 @@ Do not publish them, or results on them, as if they were real.
 
 ## Where each image comes from
 
-`manifest.parquet` has a row an image: split, label, `synthetic`, generator, method, seed, the real image it was made
+`manifest.parquet` has a row per image: split, label, `synthetic`, generator, method, seed, the real image it was made
 from and that file's sha256, the nearest real train image and its distance (rms of pixels in [0, 1]), the sha256 of
 the model and of the PNG. {metadata}
 
@@ -38,8 +38,9 @@ Synthetic images that failed a filter (each is listed in `filtered.parquet`): {f
 ## Loading
 
 ```python
-torchvision.datasets.ImageFolder("{name}/train")
-datasets.load_dataset("imagefolder", data_dir="{name}")
+folder = "."  # the one that holds this file
+torchvision.datasets.ImageFolder(f"{{folder}}/train")
+datasets.load_dataset("imagefolder", data_dir=folder)
 ```
 
 ## Licence
@@ -54,11 +55,11 @@ def text(
     """Return the card as markdown with Hugging Face's YAML head.
 
     Args:
-        manifest: a row an exported image.
-        filtered: a row a synthetic image that was not let in.
-        quarantined: number of raw files for each reason.
-        measured: what export measured.
-        described: whether the splits hold a ``metadata.csv``.
+        manifest: a row per exported image.
+        filtered: a row per synthetic image that a filter kept out.
+        quarantined: number of raw files by reason.
+        measured: the figures of :func:`morelike.export.export.summary`.
+        described: whether the splits hold a ``metadata.csv``; if not, a ``provenance.csv``.
     """
     head = yaml.safe_dump(_head(manifest, described), sort_keys=False, allow_unicode=True)
     named = "metadata.csv" if described else "provenance.csv"
@@ -71,7 +72,6 @@ def text(
         generators=_generators(manifest, measured),
         quarantined=_listed(quarantined),
         filtered=_listed(filtered["reason"].value_counts().sort_index().to_dict()),
-        name="data/augmented",
     )
     return f"---\n{head}---\n\n{body}"
 

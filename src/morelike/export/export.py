@@ -20,9 +20,8 @@ from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
 FILES_PER_CHUNK = 64
-KEPT_ASIDE = Path(".morelike/export")  # where the table of filtered images lies when too many are
 NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|[. ]+$')
-HIDES_A_FOLDER = re.compile(r"^(\.|__)[._]*")  # from the loaders
+HIDDEN_FROM_LOADERS = re.compile(r"^(\.|__)[._]*")  # folders whose names start so
 MAX_FOLDER_BYTES = 200
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
 MANIFEST = [
@@ -44,9 +43,10 @@ class Sources:
     """The folders that the dataset is made from.
 
     Attributes:
-        validated, resized: of the real images.
-        synthetic: holds a folder per model.
-        models: that are trained now; of others nothing is read, whatever they left behind.
+        validated: what validate wrote: the raw files that it quarantined are counted on the dataset card.
+        resized: the real images.
+        synthetic: holds a folder of new images per model.
+        models: the models that are trained now. Folders that others left behind are never read.
     """
 
     validated: Path
@@ -55,31 +55,38 @@ class Sources:
     models: tuple[str, ...]
 
 
-def write_augmented(sources: Sources, out: Path, settings: Export, workers: int | None = None) -> dict:
+def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, workers: int | None = None) -> dict:
     """Write the real images of all splits and the new images that pass the filters into ``out``.
 
     ``out`` gets ``<split>/<class>/*.png`` (torchvision's ImageFolder), ``<split>/metadata.csv`` (Hugging
     Face's imagefolder), ``manifest.parquet``, ``filtered.parquet`` and the dataset card ``README.md``.
-    From the model ``m`` come at most ``settings.mix[m]`` of the images that it made of each class, the
-    first that pass.
+    Of the images that a model made of a class, the share ``settings.mix[model]`` is taken: the first that pass.
+
+    Args:
+        sources: the folders to read.
+        out: the folder to write, whole or not at all.
+        settings: shares and limits.
+        state: a folder that outlives a failed run; if too many images are filtered, ``export/`` in it lists them.
+        workers: processes that write images; one per core if None.
 
     Returns:
-        What was counted and measured.
+        The figures of :func:`summary`.
 
     Raises:
-        ExportError: if too many images of a model fail the filters, or its images do not fit the real ones.
+        ExportError: if a model of the mix is not trained, too many of its images fail the filters, or its images do
+            not fit the real ones.
     """
     _refuse_untrained(settings, sources.models)
-    real = ShardStore(sources.resized)
-    known = filters.RealImages.of(real)
-    table, filtered = _chosen(real, Path(sources.synthetic), known, settings)
+    resized = ShardStore(sources.resized)
+    real = filters.RealImages.of(resized)
+    table, filtered = _chosen(resized, Path(sources.synthetic), real, settings, Path(state))
     with files.written_aside(out) as aside:
         table["sha256"] = list(_written(table, aside, workers))
         manifest = _in_order(table[MANIFEST])
         manifest.to_parquet(aside / "manifest.parquet")
         filtered.to_parquet(aside / "filtered.parquet")
         described = _write_metadata(manifest, aside)
-        measured = summary(table, filtered, known)
+        measured = summary(table, filtered, real)
         quarantined = (
             pd.read_parquet(Path(sources.validated) / "quarantine.parquet")["code"].value_counts().sort_index()
         )
@@ -88,24 +95,24 @@ def write_augmented(sources: Sources, out: Path, settings: Export, workers: int 
 
 
 def _chosen(
-    real: ShardStore, synthetic: Path, known: filters.RealImages, settings: Export
+    resized: ShardStore, synthetic: Path, real: filters.RealImages, settings: Export, state: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a row for every image to export, and one for every new image that a filter keeps out."""
-    folders = folder_names(sorted(set(real.index["label"])))
-    tables, filtered = [_real_rows(real, folders)], [_filtered(pd.DataFrame(), "")]
+    """Return a row per image to export, and a row per new image that a filter keeps out."""
+    folders = folder_names(sorted(set(resized.index["label"])))
+    tables, filtered = [_real_rows(resized, folders)], [_filtered(pd.DataFrame(), "")]
     for model in sorted(model for model, share in settings.mix.items() if share > 0):
-        store = _fitting_store(synthetic / model, real, known)
+        store = _fitting_store(synthetic / model, resized, real)
         if len(store) == 0:
             continue
-        judged = _judged(store, known, settings)
+        judged = _judged(store, real, settings)
         filtered.append(_filtered(judged, model))
-        _refuse_too_many(filtered[-1], model, len(store), settings.max_filtered_share)
+        _refuse_too_many(filtered[-1], model, len(store), settings.max_filtered_share, state / "export")
         tables.append(_synthetic_rows(_first_passing(judged, settings.mix[model]), model, store.folder, folders))
     return pd.concat(tables, ignore_index=True), pd.concat(filtered, ignore_index=True)
 
 
-def summary(table: pd.DataFrame, filtered: pd.DataFrame, known: filters.RealImages) -> dict:
-    """Return the numbers of the stage: images, what was filtered, and how far the mean colours are apart."""
+def summary(table: pd.DataFrame, filtered: pd.DataFrame, real: filters.RealImages) -> dict:
+    """Count the images, real, new and filtered, and measure how far their mean colours are apart."""
     new, train = table[table["synthetic"]], table["split"] == "train"
     counts = {
         "classes": table["label"].nunique(),
@@ -118,16 +125,16 @@ def summary(table: pd.DataFrame, filtered: pd.DataFrame, known: filters.RealImag
         str(label): {"real": int((~rows["synthetic"]).sum()), "synthetic": int(rows["synthetic"].sum())}
         for label, rows in table[train].groupby("label")
     }
-    colours = {"mean_colour_real": known.train_mean_colour.tolist()}
+    colours = {"mean_colour_real": real.train_mean_colour.tolist()}
     if len(new):
         synthetic = np.stack(new["mean_colour"].tolist()).mean(axis=0)
-        difference = float(np.abs(synthetic - known.train_mean_colour).max())
+        difference = float(np.abs(synthetic - real.train_mean_colour).max())
         colours |= {"mean_colour_synthetic": synthetic.tolist(), "mean_colour_difference": difference}
     return counts | colours
 
 
 def folder_names(labels: list[str]) -> dict[str, str]:
-    """Return a folder name for every label: the label itself, but for what a file system or a loader cannot hold.
+    """Return a folder name per label: the label itself, without what a file system or a loader cannot hold.
 
     >>> folder_names(["Alpha", "a/b", "a?b"])
     {'Alpha': 'Alpha', 'a/b': 'a_b', 'a?b': 'a_b-2'}
@@ -135,7 +142,7 @@ def folder_names(labels: list[str]) -> dict[str, str]:
     names, taken = {}, set()
     for label in labels:
         short = label.encode()[:MAX_FOLDER_BYTES].decode(errors="ignore")
-        plain = HIDES_A_FOLDER.sub("_", NOT_IN_A_NAME.sub("_", short)) or "_"
+        plain = HIDDEN_FROM_LOADERS.sub("_", NOT_IN_A_NAME.sub("_", short)) or "_"
         name, count = plain, 1
         while name.casefold() in taken:
             count += 1
@@ -148,30 +155,33 @@ def folder_names(labels: list[str]) -> dict[str, str]:
 def _refuse_untrained(settings: Export, models: tuple[str, ...]) -> None:
     for model, share in settings.mix.items():
         if share > 0 and model not in models:
-            trained = ", ".join(models) or "none"
-            raise ExportError(f"export.mix.{model} is {share:g}, but train.models does not name it, only: {trained}")
+            trained = ", ".join(models) or "no model"
+            raise ExportError(
+                f"export.mix.{model} is {share:g}, but neither train.models nor train.models_on_base names {model}; "
+                f"trained are {trained}"
+            )
 
 
-def _fitting_store(folder: Path, real: ShardStore, known: filters.RealImages) -> ShardStore:
+def _fitting_store(folder: Path, resized: ShardStore, real: filters.RealImages) -> ShardStore:
     store = ShardStore(folder)
-    if store.shape != real.shape:
+    if store.shape != resized.shape:
         raise ExportError(
-            f"{folder}: expected images of {'×'.join(map(str, real.shape))} as in {real.folder}, "
+            f"{folder}: expected images of {'×'.join(map(str, resized.shape))} as in {resized.folder}, "
             f"got {'×'.join(map(str, store.shape))}; run `dvc repro` to train and synthesize again"
         )
-    if unknown := sorted(set(store.index["label"]) - set(known.palettes)):
+    if unknown := sorted(set(store.index["label"]) - set(real.palettes)):
         raise ExportError(
             f"{folder}: no real train image has the label {unknown[0]!r}; run `dvc repro` to train and synthesize again"
         )
     return store
 
 
-def _judged(store: ShardStore, known: filters.RealImages, settings: Export) -> pd.DataFrame:
-    """Return the index of a store with reason, value, limit, row and mean_colour of every image."""
+def _judged(store: ShardStore, real: filters.RealImages, settings: Export) -> pd.DataFrame:
+    """Return the index of a store, with reason, value, limit, row and mean_colour of each image."""
     answers, colours, start = [], [], 0
     for images in store.batches():
         rows = store.index.iloc[start : start + len(images)]
-        answers.append(filters.judge(filters.NewImages(images, rows, known, settings)))
+        answers.append(filters.judge(filters.NewImages(images, rows, real, settings)))
         colours += list(filters.mean_colours(images))
         start += len(images)
     judged = pd.concat([store.index, pd.concat(answers)], axis=1)
@@ -186,11 +196,12 @@ def _filtered(judged: pd.DataFrame, model: str) -> pd.DataFrame:
     return failed.assign(generator=model)[list(columns)].astype(columns).reset_index(drop=True)
 
 
-def _refuse_too_many(filtered: pd.DataFrame, model: str, made: int, max_share: float) -> None:
+def _refuse_too_many(filtered: pd.DataFrame, model: str, made: int, max_share: float, folder: Path) -> None:
+    """Raise ExportError if more than ``max_share`` of the images are filtered, and list these in ``folder``."""
     if len(filtered) <= max_share * made:
         return
-    KEPT_ASIDE.mkdir(parents=True, exist_ok=True)
-    table = KEPT_ASIDE / f"filtered-{model}.parquet"
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / f"filtered-{model}.parquet"
     filtered.to_parquet(table)
     reasons = filtered["reason"].value_counts()
     counts = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
@@ -201,17 +212,17 @@ def _refuse_too_many(filtered: pd.DataFrame, model: str, made: int, max_share: f
 
 
 def _first_passing(judged: pd.DataFrame, share: float) -> pd.DataFrame:
-    """Return the first rows that pass, at most ``share`` of the images of each label, rounded half up."""
+    """Return the first rows of each label that pass: at most ``share`` of its images, rounded half up."""
     wanted = judged["label"].map(judged["label"].value_counts()) * share + 0.5
     passing = judged[judged["reason"] == ""]
     return passing[passing.groupby("label").cumcount() < np.floor(wanted[passing.index])]
 
 
-def _real_rows(real: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
-    names = [f"real_{row:06d}.png" for row in range(len(real))]
-    table = real.index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
-    table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(real)))
-    return _with_paths(table.assign(store=str(real.folder), mean_colour=None), names, folders)
+def _real_rows(resized: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
+    names = [f"real_{row:06d}.png" for row in range(len(resized))]
+    table = resized.index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
+    table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(resized)))
+    return _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, folders)
 
 
 def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
@@ -227,7 +238,7 @@ def _with_paths(table: pd.DataFrame, names: list[str], folders: dict[str, str]) 
 
 
 def _written(table: pd.DataFrame, out: Path, workers: int | None) -> Iterator[str]:
-    """Write every image of the table as PNG and yield the sha256 of each file, in order."""
+    """Write each image of the table as PNG; yield the sha256 of each file, in order."""
     for folder in sorted({str(Path(path).parent) for path in table["path"]}):
         (out / folder).mkdir(parents=True)
     tasks = [
@@ -261,10 +272,10 @@ def _in_order(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_metadata(manifest: pd.DataFrame, out: Path) -> bool:
-    """Write ``metadata.csv`` into every split; tell whether the labels survive CSV.
+    """Write ``metadata.csv`` into each split; return False if it had to be ``provenance.csv``.
 
-    CSV has no types: a class ``None`` or ``007`` would come back as nothing or 7. Such a set gets
-    ``provenance.csv`` instead, and loaders take the labels from the folders.
+    CSV has no types: a class named ``None`` or ``007`` would be read back as nothing or 7. Loaders that find no
+    ``metadata.csv`` take the labels from the folders.
     """
     splits = [split for split in SPLITS if (manifest["split"] == split).any()]
     tables = {split: manifest[manifest["split"] == split] for split in splits}

@@ -1,4 +1,4 @@
-"""The charts of the page, as plotly figures in HTML. Every name is escaped: plotly reads HTML in its texts."""
+"""The charts of the page, as plotly figures in HTML. Names are escaped, as plotly would take them for HTML."""
 
 import html
 
@@ -39,7 +39,7 @@ def forest(summary: dict) -> str:
 
 
 def differences(summary: dict) -> str:
-    """Chart the paired differences between arms with their confidence intervals, and where zero is."""
+    """Chart the paired differences between arms with their confidence intervals, and a line at zero."""
     pairs = summary["differences"]
     names = [f"{arm_name(pair['candidate'])} − {arm_name(pair['baseline'])}" for pair in pairs]
     intervals = [pair["balanced_accuracy"] for pair in pairs]
@@ -51,20 +51,20 @@ def differences(summary: dict) -> str:
 
 
 def class_recalls(summary: dict) -> str:
-    """Chart each class's recall without and with the synthetic images; rare classes are marked."""
+    """Chart the recall of each class without and with the synthetic images; rare classes are marked."""
     first = summary["differences"][0]
     figure = go.Figure()
     for arm, colour, offset in ((first["baseline"], INK, -0.15), (first["candidate"], ACCENT, 0.15)):
-        known = {k: v for k, v in summary["arms"][arm]["recall"].items() if v}
-        places = [place + offset for place in range(len(known))]
-        figure.add_trace(_dots(list(known.values()), places, arm_name(arm), colour))
-    names = [_text(k) + (" (rare)" if k in summary["rare_classes"] else "") for k in known]
-    figure.update_yaxes(tickvals=list(range(len(known))), ticktext=names)
-    return _finished(figure, "recalls", len(known) * 1.2, "recall on the test split", ".0%", legend=True)
+        tested = {k: v for k, v in summary["arms"][arm]["recall"].items() if v}
+        places = [place + offset for place in range(len(tested))]
+        figure.add_trace(_dots(list(tested.values()), places, arm_name(arm), colour))
+    names = [_text(k) + (" (rare)" if k in summary["rare_classes"] else "") for k in tested]
+    figure.update_yaxes(tickvals=list(range(len(tested))), ticktext=names)
+    return _finished(figure, "recalls", len(tested) * 1.2, "recall on the test split", ".0%", legend=True)
 
 
 def counts(table: pd.DataFrame) -> str:
-    """Chart the train images of each class; ``table``: index label, columns real and synthetic."""
+    """Chart the train images per class; ``table`` has the label as index and the columns real and synthetic."""
     figure = go.Figure()
     for column, colour in (("real", INK), ("synthetic", ACCENT)):
         bar = {"orientation": "h", "name": column, "marker": {"color": colour}}
@@ -74,7 +74,7 @@ def counts(table: pd.DataFrame) -> str:
 
 
 def learning_curves(model: str, history: pd.DataFrame) -> str:
-    """Chart a model's losses against the images it has seen; the terms of the loss can be switched on."""
+    """Chart a model's losses over the images seen; a click on the legend shows further terms of the loss."""
     figure = go.Figure()
     for column in [name for name in history if name.startswith(("train_", "val_"))]:
         main = column in ("train_loss", "val_loss")

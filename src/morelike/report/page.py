@@ -20,7 +20,11 @@ SMALL_PX = 40  # images up to this side are enlarged, two classes beside each ot
 
 @dataclass(frozen=True)
 class Inputs:
-    """The folders that the page is made from."""
+    """The folders that the page is made from, and the models that it shows.
+
+    Attributes:
+        trained: the names of the models that are trained now. Folders that others left behind are not shown.
+    """
 
     validated: Path
     resized: Path
@@ -30,19 +34,24 @@ class Inputs:
     augmented: Path
     evaluation: Path
     metrics: Path
-    trained: tuple[str, ...]  # the models that `train.models` names; others may have left folders behind
+    trained: tuple[str, ...]
 
 
 def write(inputs: Inputs, settings: Report, parameters: dict, root: Path, out: Path) -> None:
     """Write the page to ``out``, whole.
 
-    ``parameters`` are those of ``params.yaml``; ``root`` is the folder whose commit and ``dvc.lock`` the page names.
+    Args:
+        inputs: the folders to read.
+        settings: how many images to show.
+        parameters: the values of ``params.yaml``, which the page lists.
+        root: the folder of the project, whose git commit and ``dvc.lock`` the page names.
+        out: the file to write.
     """
     files.write_text(out, render(gathered(inputs, settings, parameters, root)))
 
 
 def render(context: dict[str, Any]) -> str:
-    """Render the template; every value is escaped, charts and plotly's script alone are trusted."""
+    """Render the template. Every value is escaped but for charts and plotly's script."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -55,7 +64,7 @@ def render(context: dict[str, Any]) -> str:
 
 
 def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> dict[str, Any]:
-    """Return all that the template shows; None or empty where a piece is missing."""
+    """Return the values of the template; those of a missing piece are None or empty."""
     summary = _json(inputs.evaluation / "summary.json")
     manifest = _table(inputs.augmented / "manifest.parquet", ["split", "label", "synthetic"])
     quarantine = _table(inputs.validated / "quarantine.parquet")
@@ -80,6 +89,7 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
         "count_chart": Markup(figures.counts(_train_counts(manifest))) if manifest is not None else None,
         "audit": _json(inputs.validated / "summary.json"),
         "findings": _found(_json(inputs.validated / "summary.json")),
+        "findings_file": (inputs.validated / "findings.csv").as_posix(),
         "quarantine": _rows(quarantine, ["file", "label", "code", "value", "limit", "detail"]),
         "quarantined_total": 0 if quarantine is None else len(quarantine),
         "expectations": _json(inputs.validated / "expectations.json"),
@@ -89,13 +99,13 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
         "metrics": {path.stem: flattened(files.read_json(path)).items() for path in _metrics(inputs)},
         "parameters": flattened(parameters).items(),
         "commit": provenance.commit(root),
-        "hashes": provenance.data_hashes(root / "dvc.lock"),
+        "hashes": provenance.data_hashes(root / "dvc.lock", inputs.trained),
         "versions": provenance.versions(),
     }
 
 
 def number(value: Any) -> str:
-    """Write a number for people; anything else as it is.
+    """Format a number for reading; anything else as it is.
 
     >>> number(1234), number(0.123456), number(True), number(None)
     ('1,234', '0.1235', 'yes', '–')
@@ -123,7 +133,7 @@ def _learning_curves(inputs: Inputs) -> dict[str, Markup]:
 
 
 def _restorations(inputs: Inputs) -> dict[str, dict]:
-    """Return restoration.json of the models that restore noisy images."""
+    """Return ``restoration.json`` of each model that restores noisy images."""
     tables = _of_models(inputs, "restoration.json")
     return {model: table for model, table in tables.items() if all("psnr_before_db" in of for of in table.values())}
 
@@ -134,7 +144,7 @@ def _of_models(inputs: Inputs, name: str) -> dict[str, Any]:
 
 
 def _counts(manifest: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Return per class the images of each split, before and after."""
+    """Return a row per class: the images of each split, before and after augmentation."""
     if manifest is None:
         return []
     kind = manifest["split"].where(~manifest["synthetic"].astype(bool), "synthetic")
@@ -172,7 +182,7 @@ def _json(path: Path) -> Any:
 
 
 def _metrics(inputs: Inputs) -> list[Path]:
-    """Return the files of metrics, without those of models that are not trained any more."""
+    """Return the files of metrics, without those that models left which are no longer trained."""
     paths = sorted(inputs.metrics.glob("*.json"))
     return [path for path in paths if not path.stem.startswith("train-") or path.stem[6:] in inputs.trained]
 

@@ -18,8 +18,8 @@ class Strip:
     """A row of images as one picture.
 
     Attributes:
-        what: what the images are, in words.
-        source: a ``data:`` address of the PNG.
+        what: a caption, such as ``synthetic (vae)``.
+        source: the PNG as a ``data:`` address.
         width_px, height_px: of the PNG.
     """
 
@@ -31,7 +31,14 @@ class Strip:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the images lie, and the names of the models whose folders count."""
+    """Where the images lie.
+
+    Attributes:
+        resized: the real images.
+        noisy: their noisy twins.
+        models, synthetic: hold a folder per model.
+        trained: the names of the models to show.
+    """
 
     resized: Path
     noisy: Path
@@ -44,7 +51,7 @@ def class_strips(folders: Folders, examples: int) -> dict[str, list[Strip]]:
     """Return the strips of each class, ``examples`` images wide, for at most :data:`MOST_CLASSES` classes.
 
     Restorations stand under the val images they were made from; under each synthetic image stands the real
-    train image nearest to it. What is not there is left out.
+    train image nearest to it. Missing stores are left out.
     """
     real = _store(folders.resized)
     if real is None:
@@ -75,7 +82,7 @@ def data_address(png: bytes) -> str:
 
 
 def grids(models: Path, trained: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
-    """Return the first, the middle and the last grid of each kind of each model: (title, ``data:`` address)."""
+    """Return the first, the middle and the last grid of each kind of each model: (images seen, ``data:`` address)."""
     found: dict[str, list[Path]] = {}
     for path in [path for model in sorted(trained) for path in sorted((models / model / "grids").glob("*.png"))]:
         found.setdefault(f"{path.parts[-3]}: {path.stem.rpartition('-')[0]}", []).append(path)
@@ -118,7 +125,7 @@ def _made_strips(label: str, real, made: dict, examples: int) -> list[Strip]:
 
 
 def _example_rows(store: shards.ShardStore, label: str) -> dict[int, int]:
-    """Return where in ``store`` the image of each row of the resized store is, for one label."""
+    """Map rows of the resized store to the places of the same images in ``store``, for one label."""
     here = np.flatnonzero((store.index["label"] == label).to_numpy())
     return {int(store.index["row"].iloc[place]): int(place) for place in here}
 

@@ -1,8 +1,9 @@
-"""Where a result comes from: the commit, the hashes of the data, the versions, every parameter."""
+"""Where a result comes from: the commit, the hashes of the data, the versions."""
 
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ def commit(folder: Path) -> dict[str, Any] | None:
     return {"hash": head, "dirty": bool(changed)} if head else None
 
 
-def data_hashes(lock: Path) -> list[dict[str, Any]]:
-    """Return stage, path, md5, bytes and files of every output that ``dvc.lock`` knows; none without one."""
+def data_hashes(lock: Path, models: Collection[str]) -> list[dict[str, Any]]:
+    """Return stage, path, md5, bytes and files of every output in ``dvc.lock``; nothing if there is no such file.
+
+    DVC keeps the entries of stages that are gone. A stage per model, such as ``train@vae``, counts if ``models`` names
+    its model.
+    """
     if not lock.is_file():
         return []
     stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
@@ -35,12 +40,13 @@ def data_hashes(lock: Path) -> list[dict[str, Any]]:
             "files": out.get("nfiles", 1),
         }
         for stage, entry in stages.items()
+        if "@" not in stage or stage.partition("@")[2] in models
         for out in entry.get("outs", [])
     ]
 
 
 def versions() -> dict[str, str]:
-    """Return the version of Python and of the packages that decide the result, where installed."""
+    """Return the versions of Python and of the installed packages that the result depends on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

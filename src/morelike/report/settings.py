@@ -1,4 +1,4 @@
-"""The page: the section ``report``."""
+"""What the page shows: the section ``report``."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from morelike.core.settings import Count, Section
 
 
 class Report(Section):
-    """The page."""
+    """What the page shows."""
 
     examples: Count = Field(description="images per class in the figures")
 
