@@ -1,4 +1,4 @@
-"""The commands of docs/schedule.md for Prefect, as processes: a scheduled run completes, a signal leaves nothing behind."""
+"""The commands of docs/schedule.md, as processes: a scheduled run completes, a signal leaves nothing behind."""
 
 import contextlib
 import os
