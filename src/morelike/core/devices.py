@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 from functools import cache
 from pathlib import Path
@@ -61,6 +62,7 @@ def fabric(setting: str = "auto", batch_size: int = 1, losses: int = 1) -> Fabri
         )
     kind = "ddp" if losses == 1 else "ddp_find_unused_parameters_true"
     strategy = {"strategy": kind, "num_nodes": processes // here} if processes > 1 else {}
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the stages say the precision themselves
     chosen = Fabric(accelerator="auto", devices=here, precision=precision(setting), **strategy)
     chosen.launch()
     return chosen

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from morelike.core import devices, randomness
@@ -84,17 +85,22 @@ def train_and_predict(task: ClassifierTraining) -> np.ndarray:
     store = shards.ShardStore(task.store)
     targets = np.array([task.classes.index(label) for label in store.index["label"]])
     rows = training_rows(store.index, ARMS[task.arm])
-    devices.keep_freed_memory()
+    plain = (
+        devices.precision() == "16-mixed"
+    )  # gradients of 16 bits want scaling, which so small a network is not worth
+    fabric = devices.fabric("32-true" if plain else "auto")
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derived_seed(task.seed, "initial weights"))
         height, width, channels = store.shape
-        model = Classifier(channels, max(height, width), task.settings.width, len(task.classes)).to(_device())
+        model = Classifier(channels, max(height, width), task.settings.width, len(task.classes)).to(fabric.device)
         sampler = BalancedSampler(rows, targets[rows], task.seed)
-        _train(model, store, sampler, task)
-        return _predict(model, store, store.rows("test"))
+        _train(fabric, model, store, sampler, task)
+        return _predict(fabric, model, store, store.rows("test"))
 
 
-def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler, task: ClassifierTraining) -> None:
+def _train(
+    fabric: Fabric, model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler, task: ClassifierTraining
+) -> None:
     settings = task.settings
     optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -105,9 +111,9 @@ def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler,
         images = torch.from_numpy(pixels.to_float(store.read(rows)))
         if ARMS[task.arm].classical:
             images = classical.augment(images, task.augment, randomness.generator(task.seed, "classical", step))
-        with _autocast():
-            logits = model(images.to(_device()))
-        target = torch.from_numpy(classes).to(_device())
+        with fabric.autocast():
+            logits = model(fabric.to_device(images))
+        target = fabric.to_device(torch.from_numpy(classes))
         loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=LABEL_SMOOTHING)
         if not torch.isfinite(loss):
             raise JudgeError(
@@ -120,22 +126,14 @@ def _train(model: nn.Module, store: shards.ShardStore, sampler: BalancedSampler,
 
 
 @torch.no_grad()
-def _predict(model: nn.Module, store: shards.ShardStore, rows: np.ndarray) -> np.ndarray:
+def _predict(fabric: Fabric, model: nn.Module, store: shards.ShardStore, rows: np.ndarray) -> np.ndarray:
     predicted = [np.empty(0, np.int64)]
     height, width, _ = store.shape
     for images in store.batches(rows, max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // (height * width)))):
-        with _autocast():
-            logits = model(torch.from_numpy(pixels.to_float(images)).to(_device()))
+        with fabric.autocast():
+            logits = model(fabric.to_device(torch.from_numpy(pixels.to_float(images))))
         predicted.append(logits.argmax(1).cpu().numpy())
     return np.concatenate(predicted)
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _autocast() -> torch.autocast:
-    return torch.autocast(_device(), torch.bfloat16, enabled=devices.precision() == "bf16-mixed")
 
 
 @contextlib.contextmanager

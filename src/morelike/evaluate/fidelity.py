@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from morelike.images import pixels
 from morelike.storage import shards
+from morelike.storage.nearest import nearest_rows
 
 QUERIES_PER_CLASS = 50
 QUANTILES = {"smallest": 0.0, "q05": 0.05, "median": 0.5, "q95": 0.95}
@@ -59,16 +59,7 @@ def _nearest_other(store: shards.ShardStore, rows: np.ndarray, random: np.random
     if len(rows) < 2:
         return np.empty(0)
     sample = np.sort(random.choice(len(rows), min(QUERIES_PER_CLASS, len(rows)), replace=False))
-    queries = pixels.to_float(store.read(rows[sample])).reshape(len(sample), -1)
-    nearest, start = np.full(len(sample), np.inf), 0
-    for images in store.batches(rows):
-        others = pixels.to_float(images).reshape(len(images), -1)
-        squared = (queries**2).sum(1)[:, None] - 2 * queries @ others.T + (others**2).sum(1)
-        here = (sample >= start) & (sample < start + len(others))
-        squared[here, sample[here] - start] = np.inf
-        nearest = np.minimum(nearest, squared.min(1))
-        start += len(others)
-    return np.sqrt(np.maximum(nearest, 0) / queries.shape[1])
+    return nearest_rows(store.read(rows[sample]), store, rows, own=rows[sample])[1]
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float] | None:
