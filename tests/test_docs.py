@@ -3,6 +3,7 @@
 import ast
 import html
 import importlib.util
+import inspect
 import os
 import re
 import subprocess
@@ -270,3 +271,13 @@ def test_every_pin_is_exact_and_has_no_address():
     assert len(pins) > 100
     bad = [pin for pin in pins if not re.fullmatch(r'[a-z0-9-]+==[\w.]+( ; sys_platform == "linux")?', pin)]
     assert not bad
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_stage_called_by_hand_is_given_all_that_it_asks_for(name):
+    for stage, options in re.findall(r"-m stages\.(\w+)((?:\\\n|[^\n`#])*)", DOCUMENTS[name]):
+        if options.strip() in ("--help", "") or "--explain" in options or "..." in options:
+            continue
+        asked = inspect.signature(importlib.import_module(f"stages.{stage}").main).parameters.values()
+        wanted = {f"--{one.name.replace('_', '-')}" for one in asked if one.default is inspect.Parameter.empty}
+        assert wanted <= set(options.split()), f"{name}: stages.{stage}"

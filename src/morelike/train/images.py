@@ -98,7 +98,7 @@ class ImageTraining:
 
 
 class Images:
-    """The train and val images, as the trainer asks for them (:class:`morelike.train.trainer.Subject`)."""
+    """The train and val images, as the trainer asks for them (:class:`morelike.train.subject.Subject`)."""
 
     def __init__(self, batches: Batches):
         self.batches, self.name, self.seed = batches, batches.purpose, batches.seed

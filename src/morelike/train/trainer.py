@@ -7,9 +7,9 @@ what is shown of it, it asks of a :class:`Subject`; ``morelike/train/images.py``
 import copy
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,66 +17,18 @@ from torch import Tensor, nn
 
 from morelike.core import devices, progress
 from morelike.core.randomness import derived_seed
-from morelike.models.base import Outcome, Player
+from morelike.models.base import Player
 from morelike.train import checks
 from morelike.train.checkpoints import Checkpoints
 from morelike.train.interruption import Interruption
 from morelike.train.loggers import Loggers
 from morelike.train.schedule import Schedule, ema_decay
 from morelike.train.settings import Train
+from morelike.train.subject import Subject
 
 INTERRUPTED = "largest_interruption"  # 1 where any process is to stop
 NOT_LOGGED = ("largest_excess", INTERRUPTED)
 NOT_OF_A_SPLIT = ("learning_rate", "grad_norm")
-B = TypeVar("B")
-
-
-class Network(Protocol):
-    """What the trainer needs of a network; :class:`morelike.models.base.ImageModel` says what each is."""
-
-    loss_scale: float
-    best_by: str | None
-
-    def players(self) -> list[Player]:
-        """Return the optimisers."""
-
-    def evaluate(self, batch: B) -> Outcome:
-        """Return the terms that are measured on val."""
-
-
-class Subject(Protocol[B]):
-    """What is learned from. A batch is anything that has a length; rows are whatever names the examples in it.
-
-    Attributes:
-        name: of what is trained; every random draw depends on it.
-        seed: of every random draw.
-        epoch: examples in one.
-    """
-
-    name: str
-    seed: int
-    epoch: int
-
-    def training(self, step: int) -> tuple[B, Any]:
-        """Return the batch of a step, a pure function of seed and step, and its rows."""
-
-    def validation(self) -> Iterable[B]:
-        """Yield the val split in batches, always the same."""
-
-    def in_parts(self, batch: B, processes: int, rank: int) -> Sequence[B]:
-        """Return this process's share of a batch, in parts that go through the network one by one."""
-
-    def measured(self, part: B, outcome: Outcome, network: nn.Module) -> dict[str, Tensor]:
-        """Return what else is watched, 0-dim tensors; the largest of the batch for ``largest_...``, else means."""
-
-    def unusable(self, batch: B) -> list[int]:
-        """Return the places in a batch whose values are not finite."""
-
-    def files(self, rows: Any) -> list[str]:
-        """Return the files that rows came from."""
-
-    def show(self, average: nn.Module, fabric: Fabric, loggers: Loggers, seen: int) -> None:
-        """Log what the network makes of a few examples."""
 
 
 class Trainer:
