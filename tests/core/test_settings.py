@@ -44,6 +44,9 @@ def test_every_section_belongs_to_one_room_and_is_there():
         ("evaluate.learning_rate", float("nan"), "evaluate.learning_rate: expected Input should be a finite number"),
         ("validate.split", {"train": 1, "val": 1, "test": 0}, "the shares must sum to 1, not 2"),
         ("export.mix", {"vae": 0.5, "dae": 0.1}, "the shares of mix must sum to 1, or all be 0, not 0.6"),
+        ("train.models", [], "train.models: expected List should have at least 1 item"),
+        ("train.models", ["dae", "dae"], "train: expected each model once, not dae twice"),
+        ("train.models_on_base", ["latent", "vae"], "expected each model once, not vae twice"),
         ("export", None, "export: expected Input should be a valid dictionary"),
         ("synthesize.vea", {}, "synthesize.vea: expected no such key"),
         ("models", [], "models: expected a section per model"),
@@ -69,6 +72,13 @@ def test_a_section_without_a_model_names_the_models_that_there_are():
 
     with pytest.raises(ModelError, match=r"no model named 'gan': expected src/morelike/models/gan\.py .* dae, vae"):
         settings.check(Params(values), models=True)
+
+
+def test_the_base_of_others_must_be_trained_itself():
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["train"] |= {"models": ["dae"], "models_on_base": ["latent"], "base": "vae"}
+    with pytest.raises(ParamsError, match="expected the base vae among the models dae"):
+        settings.check(Params(values))
 
 
 def test_export_may_let_no_new_image_in():

@@ -1,6 +1,8 @@
 """What the training of all models shares: the section ``train``."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from morelike.core.devices import Precision
 from morelike.core.settings import Count, CountOrNone, NotNegative, Positive, Section, Share
@@ -37,7 +39,7 @@ class Checks(Section):
 class Train(Section):
     """What the training of all models shares."""
 
-    models: list[str] = Field(
+    models: Annotated[list[str], Field(min_length=1)] = Field(
         description="the models that are trained and make images; one taken off leaves no trace in the next export"
     )
     base: str = Field(description="the model that those of `train.models_on_base` build on; trained before them")
@@ -58,6 +60,15 @@ class Train(Section):
     grids_every_evaluations: Count = Field(description="evaluations between two grids of samples and reconstructions")
     augment: Augment
     checks: Checks
+
+    @model_validator(mode="after")
+    def _names_each_model_once_and_the_base_first(self) -> "Train":
+        names = [*self.models, *self.models_on_base]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"each model once, not {twice[0]} twice")
+        if self.models_on_base and self.base not in self.models:
+            raise ValueError(f"the base {self.base} among the models {', '.join(self.models)}")
+        return self
 
 
 SECTIONS = {"train": Train}
