@@ -19,6 +19,7 @@ from morelike.models.base import SynthesisSettings as Base
 from morelike.storage.shards import ShardStore
 from morelike.train import trainer
 from morelike.train.checkpoints import Checkpoints
+from morelike.train.errors import TrainingError
 from morelike.train.images import ImageTraining, train
 from morelike.train.loggers import Silent
 from morelike.train.schedule import schedule
@@ -163,6 +164,12 @@ def test_the_statistics_of_batch_norm_are_averaged_with_the_weights(two_players,
 def test_a_model_that_names_no_metric_keeps_its_last_weights(two_players, stores, tmp_path):
     train(of_two_players(stores), *into(tmp_path))
     assert saved.checksum(tmp_path / "out") == saved.checksum(tmp_path / "out/last")
+
+
+def test_a_metric_that_val_does_not_give_is_named(two_players, stores, tmp_path, monkeypatch):
+    monkeypatch.setattr(TwoPlayers, "best_by", "loss")
+    with pytest.raises(TrainingError, match=r"two_players: expected val to give 'loss', .* None to keep the last"):
+        train(of_two_players(stores), *into(tmp_path))
 
 
 class Tokens:

@@ -20,6 +20,7 @@ from morelike.core.randomness import derived_seed
 from morelike.models.base import Player
 from morelike.train import checks
 from morelike.train.checkpoints import Checkpoints
+from morelike.train.errors import TrainingError
 from morelike.train.interruption import Interruption
 from morelike.train.loggers import Loggers
 from morelike.train.schedule import Schedule, ema_decay
@@ -245,8 +246,16 @@ class Trainer:
             self._show(loggers)
 
     def _note_if_best(self, val: dict[str, float]) -> None:
-        if self.plain.best_by and val[self.plain.best_by] < self.best_score:
-            self.best_score, self.best_at = val[self.plain.best_by], self.seen
+        metric = self.plain.best_by
+        if metric is None:
+            return
+        if metric not in val:
+            raise TrainingError(
+                f"{self.subject.name}: expected val to give {metric!r}, by which the model picks its best weights, got "
+                f"{', '.join(val) or 'nothing'}; set best_by to one of these, or to None to keep the last weights"
+            )
+        if val[metric] < self.best_score:
+            self.best_score, self.best_at = val[metric], self.seen
             self.best_weights = {key: value.clone() for key, value in self.average.state_dict().items()}
 
     def _show(self, loggers: Loggers) -> None:
