@@ -5,7 +5,7 @@ from pathlib import Path
 from morelike.core import cli, files, settings
 from morelike.evaluate import evaluation
 from morelike.evaluate.settings import Evaluate
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 
 
 def main(augmented: Path, out: Path, metrics: Path) -> None:

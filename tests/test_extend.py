@@ -1,10 +1,6 @@
-"""The examples of docs/extend.md, done as the page says."""
+"""The examples of docs/extend.md, done as the page says; the model is trained in test_pipeline.py."""
 
 import importlib.util
-import json
-import re
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +16,6 @@ from morelike.core.errors import ParamsError
 from morelike.images.noise import NoiseStep
 from morelike.validate import codes, policies, rules, run
 from morelike.validate.settings import FaultRule, Validate
-from tests import tiny_project
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
@@ -54,47 +49,6 @@ def test_every_example_is_shown_on_the_page(path):
 
 def test_the_model_is_small():
     assert len((EXAMPLES / f"{NAME}.py").read_text(encoding="utf-8").splitlines()) <= 40
-
-
-@dataclass
-class Extended:
-    """What DVC said of a project while a model was added to it."""
-
-    folder: Path
-    changed: set[str]
-    ran: set[str]
-
-
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory):
-    folder = tiny_project.make(tmp_path_factory.mktemp("project"))
-    tiny_project.dvc(folder, "repro")
-    assert json.loads(tiny_project.dvc(folder, "status", "--json")) == {}
-    shutil.copy(EXAMPLES / f"{NAME}.py", folder / "src" / "morelike" / "models")
-    changes = values(NAME)
-    changes["models"][NAME]["budget_images"] = 192
-    changes["export"]["palette_distance"] = 2.0  # so few images leave the mean images grey
-    tiny_project.edit_params(folder, changes)
-    changed = set(json.loads(tiny_project.dvc(folder, "status", "--json")))
-    ran = set(re.findall(r"Running stage '([^']+)'", tiny_project.dvc(folder, "repro")))
-    return Extended(folder, changed, ran)
-
-
-@pytest.mark.timeout(900)
-def test_a_new_model_changes_its_own_stages_and_those_that_read_its_settings(extended):
-    assert extended.changed == {f"train@{NAME}", f"synthesize@{NAME}", "export", "report"}
-
-
-@pytest.mark.timeout(900)
-def test_a_new_model_is_trained_and_nothing_else_but_what_follows(extended):
-    assert extended.ran == {f"train@{NAME}", f"synthesize@{NAME}", "export", "evaluate", "report"}
-    assert json.loads(tiny_project.dvc(extended.folder, "status", "--json")) == {}
-
-
-@pytest.mark.timeout(900)
-def test_a_new_model_has_images_in_the_dataset_and_a_place_in_the_report(extended):
-    assert list((extended.folder / "data" / "augmented" / "train").glob(f"*/{NAME}_*.png"))
-    assert NAME in (extended.folder / "reports" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

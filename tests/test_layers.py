@@ -93,6 +93,12 @@ def test_flows_know_stages_only_by_name_and_of_the_library_its_settings_errors_f
         assert {one for one in imported if one.split(".")[0] in ("stages", "morelike")} <= allowed, name
 
 
+@pytest.mark.parametrize("stage", ["demo_data", "validate", "resize", "corrupt", "export", "report"])
+def test_stages_without_networks_start_without_torch(stage):
+    loads = f"import sys; from morelike.core import settings; settings.read(); import stages.{stage}"
+    assert run(sys.executable, "-c", f"{loads}; print('torch' in sys.modules)").split()[-1] == "False"
+
+
 @pytest.mark.parametrize("stage", ["train", "synthesize"])
 def test_a_gpu_runner_needs_few_packages(stage):
     absent = ["prefect", "dvc", "dvclive", "great_expectations", "sklearn", "plotly", "mlxtend", "datasets"]

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import yaml
 
 from flows import pipeline
 from flows.tuning.workers import read_evaluations
@@ -37,6 +39,8 @@ def untouched(project):
     lock = project / "dvc.lock"
     texts = {path: path.read_bytes() for path in [project / "params.yaml", lock, *(project / "src").rglob("*.py")]}
     yield project
+    for path in {*(project / "src").rglob("*.py")} - set(texts):
+        path.unlink()
     changed = [path for path, text in texts.items() if path.read_bytes() != text]
     for path in changed:
         path.write_bytes(texts[path])
@@ -144,20 +148,36 @@ def test_a_setting_of_the_synthesis_of_one_model_trains_nothing(untouched):
     assert changed_stages(untouched) == {"synthesize@vae"}
 
 
-def test_a_model_taken_off_leaves_no_trace_in_the_dataset_and_on_the_page_and_trains_nothing(untouched):
-    changes = {"train": {"models": ["vae"]}, "export": {"mix": {"vae": 1.0, "dae": 0.0}}}
-    tiny_project.edit_params(untouched, changes)
+def test_a_model_of_40_lines_is_added_another_is_taken_off_and_nothing_else_trains(untouched):
+    """The example of docs/extend.md, added as the page says; the denoiser, taken off, leaves no trace."""
+    example = dvc_deps.ROOT / "docs/examples/mean_image"
+    added = yaml.safe_load(example.with_suffix(".yaml").read_text(encoding="utf-8"))
+    assert len(example.with_suffix(".py").read_text(encoding="utf-8").splitlines()) <= 40
+    shutil.copy(example.with_suffix(".py"), untouched / "src/morelike/models")
+    added["models"]["mean_image"]["budget_images"] = 192
+    added["export"]["palette_distance"] = 2.0  # so few images leave the mean images grey
+    tiny_project.edit_params(untouched, added)
+    of_the_new = {"train@mean_image", "synthesize@mean_image"}
+    assert changed_stages(untouched) == of_the_new | {"export"}  # evaluate follows when export has run
+
+    without = {
+        "train": {"models": ["vae", "mean_image"]},
+        "export": {"mix": {"vae": 0.5, "dae": 0.0, "mean_image": 0.5}},
+    }
+    tiny_project.edit_params(untouched, without)
     ran = set(re.findall("Running stage '(.*)'", tiny_project.dvc(untouched, "repro")))
-    assert ran == {"export", "evaluate", "report"}
+    assert ran == of_the_new | {"export", "evaluate", "report"}
+    assert changed_stages(untouched) == set()
     left = [untouched / "data" / folder / "dae" for folder in ("models", "synthetic")]
     assert all(folder.is_dir() for folder in left), "what it wrote is still there"
     manifest = pd.read_parquet(untouched / "data/augmented/manifest.parquet")
-    assert set(manifest["generator"]) == {"", "vae"}
+    assert set(manifest["generator"]) == {"", "vae", "mean_image"}
     assert not [path for path in hashes(untouched / "data/augmented") if "dae" in path]
     assert not re.search(r"\bdae\b", (untouched / "data/augmented/README.md").read_text())
     page = (untouched / "reports/index.html").read_text(encoding="utf-8")
     for trace in ("{}:", "({})", "chart-curves-{}", "<h3>train-{}</h3>", "@{}", "models/{}<", "synthetic/{}<"):
         assert trace.format("vae") in page
+        assert trace.format("mean_image") in page
         assert trace.format("dae") not in page
 
 

@@ -130,7 +130,7 @@ def png(case: Case, workers: int) -> Work:
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
 
-    from morelike.images.augment import Augment
+    from morelike.images.settings import Augment
 
     ours = PARAMS.section("train.augment", Augment)
     zoom, shift = (1 - ours.scale, 1 + ours.scale), (ours.translate, ours.translate)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from morelike.evaluate.classical import augment
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 
 STILL = {"flip": False, "rotate_deg": 0, "translate": 0, "scale": 0, "brightness": 0, "contrast": 0}
 

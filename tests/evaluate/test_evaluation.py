@@ -12,7 +12,7 @@ from morelike.evaluate import evaluation, exported
 from morelike.evaluate.classifier import Classifier
 from morelike.evaluate.settings import Evaluate
 from morelike.images import pixels
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 from morelike.storage.errors import StoreError
 
 SETTINGS = Evaluate(seeds=3, steps=60, batch_size=32, learning_rate=0.01, width=8, confidence=0.95, bootstrap=500)

@@ -16,7 +16,7 @@ from morelike.export import export
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 from morelike.report import page
 from morelike.report.settings import Report
 from morelike.storage.shards import ShardStore, ShardWriter

@@ -3,7 +3,7 @@ import torch
 from torchvision.transforms import v2
 
 from morelike.images import augment
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 
 NOTHING = {"flip": False, "rotate_deg": 0, "translate": 0, "scale": 0, "brightness": 0, "contrast": 0}
 

@@ -6,7 +6,6 @@ import logging
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -17,7 +16,6 @@ from morelike.core.errors import MorelikeError
 
 PIXELS_AT_ONCE = 64 * 80 * 80  # through a network with its gradient, on a CPU
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
 class DeviceError(MorelikeError):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 import yaml
@@ -20,6 +20,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 ChannelWidth = Annotated[int, Field(ge=8, multiple_of=8)]  # group norm takes groups of 8 channels
 
 

@@ -5,7 +5,7 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import Tensor
 
-from morelike.images.augment import Augment, border_colour
+from morelike.images.settings import Augment, border_colour
 
 
 def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> Tensor:

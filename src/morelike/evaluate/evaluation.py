@@ -11,7 +11,7 @@ from morelike.core.progress import say, track
 from morelike.evaluate import exported, fidelity, verdict
 from morelike.evaluate.ladder import ARMS, ClassifierTraining
 from morelike.evaluate.settings import Evaluate
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 from morelike.storage import shards
 
 MOST_PROCESSES = 4  # each loads torch, which takes about 1 GB

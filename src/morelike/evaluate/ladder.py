@@ -8,7 +8,7 @@ import pandas as pd
 
 from morelike.core import randomness
 from morelike.evaluate.settings import Evaluate
-from morelike.images.augment import Augment
+from morelike.images.settings import Augment
 
 
 @dataclass(frozen=True)

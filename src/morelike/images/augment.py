@@ -1,24 +1,10 @@
 """Classical augmentation of a batch on the device: each image gets its own affine map, brightness and contrast."""
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
-from morelike.core.settings import Section, Share
-
-
-class Augment(Section):
-    """Classical augmentation: each value is the largest change; the change itself is drawn uniformly."""
-
-    flip: bool = Field(description="mirror half of the images; letters and digits must not be")
-    rotate_deg: Annotated[float, Field(ge=0, le=180)] = Field(description="degrees, at most")
-    translate: Share = Field(description="share of the side, at most")
-    scale: Annotated[float, Field(ge=0, lt=1)] = Field(description="zoom in or out by up to this share")
-    brightness: Share = Field(description="share of the range, at most")
-    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(description="share, at most")
+from morelike.images.settings import Augment
 
 
 def apply(images: Tensor, settings: Augment, generator: torch.Generator) -> Tensor:

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from morelike.core.devices import Precision
-from morelike.core.settings import Count, CountOrNone, NotNegative, Positive, Section, Share
-from morelike.images.augment import Augment
+from morelike.core.settings import Count, CountOrNone, NotNegative, Positive, Precision, Section, Share
+from morelike.images.settings import Augment
 
 
 class Checks(Section):
