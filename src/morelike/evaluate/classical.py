@@ -5,7 +5,8 @@ import torch
 import torchvision.transforms.v2.functional as F
 from torch import Tensor
 
-from morelike.images.settings import Augment, border_colour
+from morelike.images.augment import border_colour
+from morelike.images.settings import Augment
 
 
 def augment(images: Tensor, settings: Augment, random: np.random.Generator) -> Tensor:
