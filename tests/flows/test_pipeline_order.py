@@ -3,6 +3,7 @@
 import pytest
 
 from flows import pipeline
+from tests import tiny_project
 
 FORK = """
 stages:
@@ -62,3 +63,15 @@ def test_taking_images_that_are_not_there_names_the_path_and_changes_nothing(dvc
     with pytest.raises(FileNotFoundError, match="nowhere"):
         pipeline.use_images("nowhere")
     assert (root / "params.yaml").read_text() == "data:\n  raw: data/demo\n"
+
+
+def test_a_model_on_a_base_is_trained_after_it_and_its_images_go_to_the_export(tmp_path, monkeypatch):
+    folder = tiny_project.make(tmp_path)
+    changes = {"train": {"models": ["vae"], "base": "vae", "models_on_base": ["dae"]}}
+    tiny_project.edit_params(folder, changes)
+    monkeypatch.chdir(folder)
+    stages = pipeline.order()
+    assert {"train@vae", "train_on_base@dae", "synthesize_on_base@dae"} <= set(stages)
+    assert not {"train@dae", "synthesize@dae"} & set(stages)
+    chain = [stages.index(name) for name in ("train@vae", "train_on_base@dae", "synthesize_on_base@dae", "export")]
+    assert chain == sorted(chain)
