@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from morelike.core.settings import Count, CountOrNone, Positive, Section
+from morelike.core.settings import Count, CountOrZero, Positive, Section
 
 
 class Candidates(Section):
@@ -44,8 +44,8 @@ class Search(Section):
         description="`median` stops a trial that is worse than the median; `halving`: than the best quarter at 1, 4, "
         "16, ... times the first evaluations"
     )
-    prune_after_trials: CountOrNone = Field(description="completed trials, before any is stopped")
-    prune_after_evaluations: CountOrNone = Field(description="evaluations of a trial that are too early to stop it")
+    prune_after_trials: CountOrZero = Field(description="completed trials, before any is stopped")
+    prune_after_evaluations: CountOrZero = Field(description="evaluations of a trial that are too early to stop it")
     space: Annotated[dict[str, Candidates], Field(min_length=1)] = Field(
         description="for each parameter `choices`, or `low` and `high` with `step` or `log`"
     )

@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+CountOrZero = Annotated[int, Field(ge=0)]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 ChannelWidth = Annotated[int, Field(ge=8, multiple_of=8)]  # group norm takes groups of 8 channels
 

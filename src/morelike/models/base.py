@@ -242,7 +242,9 @@ class Varies(Protocol):
         """Return a new image for each source, float32 N×C×H×W in [0, 1]; ``sources`` are real ones of these labels."""
 
 
-def make(model: ImageModel, sources: Tensor, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
+def make(
+    model: ImageModel, sources: Tensor | None, labels: Tensor, noise: Noise, settings: SynthesisSettings
+) -> Tensor:
     """Return new images, float32 N×C×H×W in [0, 1]: varied from ``sources`` if the settings say so, else generated."""
     if settings.varies_a_source:
         return model.vary(sources, labels, noise, settings)

@@ -101,11 +101,14 @@ class Maker:
         labels = rows["label"].map(model.spec.labels.index).to_numpy(np.int64)
         for start in range(0, len(rows), self.batch_size):
             here = np.arange(start, min(start + self.batch_size, len(rows)))
-            sources = pixels.to_float(self.store.read(rows["source_row"].to_numpy()[here]))
             noise = RowNoise(self.seed, self.purpose, here, fabric.device)
-            on_device = [fabric.to_device(torch.from_numpy(values)) for values in (sources, labels[here])]
+            label = fabric.to_device(torch.from_numpy(labels[here]))
+            sources = None
+            if self.settings.varies_a_source:
+                real = pixels.to_float(self.store.read(rows["source_row"].to_numpy()[here]))
+                sources = fabric.to_device(torch.from_numpy(real))
             with fabric.autocast():
-                images = make(model, *on_device, noise, self.settings).float().cpu().numpy()
+                images = make(model, sources, label, noise, self.settings).float().cpu().numpy()
             if not np.isfinite(images).all():
                 bad = start + int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
                 raise SynthesisError(

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from morelike.core.settings import Count, CountOrNone, NotNegative, Positive, Precision, Section, Share
+from morelike.core.settings import Count, CountOrZero, NotNegative, Positive, Precision, Section, Share
 from morelike.images.settings import Augment
 
 
 class Checks(Section):
     """Limits of what is watched while a model trains; null switches a check off."""
 
-    after_images: CountOrNone = Field(
+    after_images: CountOrZero = Field(
         description="images seen before the checks begin that untrained weights would fail"
     )
     targets: NotNegative | None = Field(
@@ -45,7 +45,7 @@ class Train(Section):
     models_on_base: list[str] = Field(description="models that learn from what a trained model makes of images")
     batch_size: Count = Field(description="images")
     class_balance: Share = Field(description="0 draws classes as often as they are, 1 all equally often")
-    warmup_images: CountOrNone = Field(description="images in which the learning rate rises from 0")
+    warmup_images: CountOrZero = Field(description="images in which the learning rate rises from 0")
     cooldown_share: Share = Field(description="share of the budget, at its end, in which the learning rate falls to 0")
     evaluate_every_images: Count = Field(description="images seen between two evaluations on val")
     patience: Count = Field(description="evaluations on val without a better score, then training stops")

@@ -1,4 +1,4 @@
-"""What the trainer asks of what it trains, and of what that learns from."""
+"""What the trainer asks of the data that a network learns from."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -6,23 +6,10 @@ from typing import Any, Protocol, TypeVar
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from morelike.models.base import Outcome, Player
+from morelike.models.base import Outcome
 from morelike.train.loggers import Loggers
 
 B = TypeVar("B")
-
-
-class Network(Protocol):
-    """What the trainer needs of a network; :class:`morelike.models.base.ImageModel` says what each is."""
-
-    loss_scale: float
-    best_by: str | None
-
-    def players(self) -> list[Player]:
-        """Return the optimisers."""
-
-    def evaluate(self, batch: B) -> Outcome:
-        """Return the terms that are measured on val."""
 
 
 class Subject(Protocol[B]):

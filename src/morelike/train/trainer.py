@@ -36,6 +36,14 @@ class Trainer:
     """One training run: the network, its moving average, its optimisers, and the best weights so far.
 
     All that changes in it is in :meth:`state`; batches, noise and dropout are pure functions of seed and step.
+
+    Args:
+        fabric: the device and the precision.
+        network: has ``players``, ``evaluate``, ``loss_scale`` and ``best_by``, which
+            :class:`morelike.models.base.ImageModel` explains.
+        subject: what the network learns from.
+        common: what the training of all models shares.
+        schedule: the learning rate over the steps.
     """
 
     def __init__(self, fabric: Fabric, network: nn.Module, subject: Subject, common: Train, schedule: Schedule):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from morelike.core.settings import CountOrNone, Section, Share, sum_to_one
+from morelike.core.settings import CountOrZero, Section, Share, sum_to_one
 
 
 class Split(Section):
@@ -26,7 +26,7 @@ class FaultRule(Section):
 
     policy: Literal["fail", "quarantine", "fix", "warn", "ignore"] = Field(description="what becomes of the file")
     limit: float | None = Field(None, description="where the fault begins")
-    at_most: CountOrNone | Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$", examples=["5%"])] | None = Field(
+    at_most: CountOrZero | Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$", examples=["5%"])] | None = Field(
         None, description="a count or a share of all files; more than it fails the run"
     )
 
