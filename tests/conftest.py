@@ -25,6 +25,7 @@ os.environ |= {
     "DVC_NO_ANALYTICS": "1",
     "DO_NOT_TRACK": "1",
     "HF_HUB_OFFLINE": "1",
+    "OMP_WAIT_POLICY": "passive",  # two test files run at once: threads that wait must not take the other's cores
     "NO_PROXY": "127.0.0.1,localhost",
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
 }
