@@ -1,0 +1,49 @@
+"""The rules of an audit: those of the project's ``params.yaml``, which the installed package carries, or changed ones."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from morelike.core import settings
+from morelike.core.errors import ParamsError
+from morelike.core.settings import Params
+
+PACKAGE = Path(__file__).resolve().parents[1]
+PLACES = (PACKAGE / settings.PATH, PACKAGE.parents[1] / settings.PATH)  # of the installed package, of a checkout
+
+
+def read(path: Path | str | None = None) -> Params:
+    """Return the default values, and over them those of the file at ``path``, which may hold a few keys alone.
+
+    Raises:
+        ParamsError: if the file is not there, is no YAML, or has a section that is none.
+    """
+    values = _values(next((place for place in PLACES if place.is_file()), PLACES[0])).values
+    if path is None:
+        return Params(values)
+    changes = _values(Path(path))
+    for key in changes.values:
+        if key not in values:
+            raise ParamsError(changes.path, str(key), changes.values[key], f"one of {', '.join(values)}")
+    return Params(merged(values, changes.values), path)
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with ``changes`` over them, leaf by leaf.
+
+    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+    {'a': {'b': 1, 'c': 3}}
+    """
+    inner = {
+        key: merged(values[key], change)
+        for key, change in changes.items()
+        if isinstance(change, Mapping) and isinstance(values.get(key), Mapping)
+    }
+    return {**values, **changes, **inner}
+
+
+def _values(path: Path) -> Params:
+    try:
+        return settings.parse(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(str(path), "the file", str(error), "a readable params.yaml in UTF-8") from error
