@@ -12,8 +12,6 @@ def audit(
 ) -> "Audited":
     """Audit raw images; nothing is written but ``cache``.
 
-    In a script, call it under ``if __name__ == "__main__":``, as the files are read in processes of their own.
-
     Args:
         folder: a folder, a ``.zip``, a ``.tar`` or a folder of ``.tar`` shards, with a subfolder per class or split.
         params: a ``params.yaml``, or a part of one, whose values replace the defaults.

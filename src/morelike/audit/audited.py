@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.audit import defaults
+from morelike.audit.workers import without_main
 from morelike.images import pixels
 from morelike.images.colour import Colour
 from morelike.storage.settings import Data
@@ -81,11 +82,12 @@ class Audited:
         return "\n".join(lines(self.summary))
 
     def _repr_html_(self) -> str:
-        rows = pd.DataFrame(counted(self), columns=["code", "count", "policy", "meaning", "first"])
+        rows = pd.DataFrame(counted(self), columns=["code", "count", "policy", "about", "first"])
         said = pd.DataFrame({"": lines(self.summary)})
         return said.to_html(index=False, header=False, border=0) + rows.to_html(index=False, border=0)
 
 
+@without_main()
 def audit(folder: Path | str, params: Path | str | None, cache: Path | str | None, workers: int | None) -> Audited:
     """Do what :func:`morelike.audit.audit` says."""
     values = defaults.read(params)
@@ -144,15 +146,18 @@ def _breached(*checks: Callable[[], None]) -> list[str]:
 
 def counted(audited: Audited) -> list[dict[str, Any]]:
     """Return a row per code that was found, in the order of the codes: its rule, its meaning and the first file."""
+    firsts = audited.findings.drop_duplicates("code").set_index("code")
     return [
-        {"code": code, **one, "meaning": one["about"], "first": one["first"][0]}
+        {"code": code, **one, "first": firsts["file"][code] or firsts["label"][code] or "the set"}
         for code, one in audited.summary["found"].items()
     ]
 
 
 def lines(counts: dict[str, Any]) -> list[str]:
     """Return the counts in a few lines of text; the last ones say whether the set passes."""
-    said = [f"{counts['accepted']:,} of {counts['files']:,} files accepted, in {len(counts['classes'])} classes"]
+    classes = len(counts["classes"])
+    of_classes = f"{classes:,} class" + ("es" if classes != 1 else "")
+    said = [f"{counts['accepted']:,} of {counts['files']:,} files accepted, in {of_classes}"]
     for what, of in (("quarantined", counts["quarantined_by_code"]), ("skipped", counts["skipped"])):
         if of:
             said.append(f"{what}: " + ", ".join(f"{count:,} {reason}" for reason, count in of.items()))

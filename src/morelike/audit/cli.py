@@ -72,11 +72,12 @@ def _check_places(arguments: argparse.Namespace) -> None:
     """Refuse at once what could not be written at the end.
 
     Raises:
-        AuditError: if a place to write is taken, or lies in the audited folder.
+        AuditError: if there is nothing to audit, or a place to write is taken or lies in the audited folder.
     """
     from morelike.audit.errors import AuditError
-    from morelike.audit.places import check_free, lies_in
+    from morelike.audit.places import check_free, check_readable, lies_in
 
+    check_readable(arguments.folder)
     json_file = None if arguments.json in (None, "-") else Path(arguments.json)
     for option, path in (("html", arguments.html), ("json", json_file)):
         if path and path.is_dir():
@@ -99,9 +100,11 @@ def table(found, terminal: bool) -> str:
     from morelike.core.text import printable
 
     console = Console(width=None if terminal else WIDTH_IN_A_FILE, highlight=False, markup=False, emoji=False)
-    shown = Table("code", "count", "policy", "meaning", "first", box=box.ROUNDED if terminal else None)
+    shown = Table(box=box.ROUNDED if terminal else None)
+    for head in ("code", "count", "policy", "meaning", "first"):
+        shown.add_column(head, overflow="fold")
     for one in counted(found):
-        cells = (one["code"], f"{one['count']:,}", one["policy"], one["meaning"], printable(one["first"]))
+        cells = (one["code"], f"{one['count']:,}", one["policy"], one["about"], printable(one["first"]))
         shown.add_row(*(Text(cell) for cell in cells))
     with console.capture() as captured:
         if shown.row_count:

@@ -9,8 +9,9 @@ from pathlib import Path
 from morelike.audit.audited import Audited, Reader
 from morelike.audit.errors import AuditError
 from morelike.audit.places import check_free
+from morelike.audit.workers import without_main
 from morelike.core import compute, files, progress
-from morelike.images import headers, pixels
+from morelike.images import headers, pixels, stderr
 from morelike.storage import names
 from morelike.validate import inspection, policies, sets
 
@@ -46,7 +47,8 @@ class Writer:
 
     def __call__(self, tasks: list[Task]) -> list[str]:
         """Return the digest of each image's pixels, "" where the bytes were copied."""
-        return [self._write(task) for task in tasks]
+        with stderr.muted():
+            return [self._write(task) for task in tasks]
 
     def _write(self, task: Task) -> str:
         data, digest = self.reader.source.read(task.file), ""
@@ -60,6 +62,7 @@ class Writer:
         return digest
 
 
+@without_main()
 def write(audited: Audited, out: Path | str, workers: int | None = None) -> int:
     """Write ``out/CLASS/NAME``, or ``out/SPLIT/CLASS/NAME`` if splits were given; return how many images.
 

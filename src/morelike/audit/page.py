@@ -12,9 +12,10 @@ import pandas as pd
 
 from morelike.audit import audited as auditing
 from morelike.audit.audited import Audited, Reader
+from morelike.audit.workers import without_main
 from morelike.core import compute, files, progress
 from morelike.core.text import printable
-from morelike.images import pixels
+from morelike.images import pixels, stderr
 from morelike.images.errors import ImageError
 from morelike.pages import rendering
 
@@ -26,6 +27,7 @@ JPEG_QUALITY = 80
 FILES_PER_CHUNK = 8
 
 
+@without_main()
 def write(audited: Audited, out: Path | str, workers: int | None = None) -> None:
     """Write the page to ``out``, whole. It shows up to ``SHOWN`` files of each fault, and how many more there are."""
     shown = audited.findings.groupby("code", sort=False).head(SHOWN)
@@ -79,7 +81,8 @@ def _drawn(reader: Reader, names: list[str], workers: int | None) -> Iterator[tu
 
 
 def _draw(reader: Reader, names: list[str]) -> list[str]:
-    return [_thumbnail_of(reader, name) for name in names]
+    with stderr.muted():
+        return [_thumbnail_of(reader, name) for name in names]
 
 
 def _thumbnail_of(reader: Reader, name: str) -> str:

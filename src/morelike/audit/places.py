@@ -5,6 +5,16 @@ from pathlib import Path
 from morelike.audit.errors import AuditError
 
 
+def check_readable(folder: Path | str) -> None:
+    """Check that there is something to audit.
+
+    Raises:
+        AuditError: if there is not.
+    """
+    if not Path(folder).exists():
+        raise AuditError(f"{folder}: no such folder or file; name a folder, .zip or .tar of images")
+
+
 def check_free(out: Path | str) -> Path:
     """Return the whole path of a folder to write, which must be empty or absent.
 

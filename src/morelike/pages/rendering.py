@@ -1,9 +1,11 @@
 """Render a template as a page that needs no other file. Every value is escaped unless it is marked as safe."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from morelike.core.text import printable
 
@@ -19,7 +21,7 @@ def render(template: Path, context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "printable": printable}
+    environment.filters |= {"number": number, "printable": printable, "inline_code": inline_code}
     return environment.get_template(template.name).render(context)
 
 
@@ -36,3 +38,12 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def inline_code(text: str) -> Markup:
+    """Show what stands in backticks as code; everything is escaped.
+
+    >>> print(inline_code("`a < b` holds"))
+    <code>a &lt; b</code> holds
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
