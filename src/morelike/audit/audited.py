@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from morelike.audit import defaults
 from morelike.audit.workers import without_main
+from morelike.core.settings import Params
 from morelike.images import pixels
 from morelike.images.colour import Colour
 from morelike.storage.settings import Data
@@ -88,9 +88,8 @@ class Audited:
 
 
 @without_main()
-def audit(folder: Path | str, params: Path | str | None, cache: Path | str | None, workers: int | None) -> Audited:
-    """Do what :func:`morelike.audit.audit` says."""
-    values = defaults.read(params)
+def audit(folder: Path | str, values: Params, cache: Path | str | None, workers: int | None) -> Audited:
+    """Audit ``folder`` by the rules in ``values``; the rest is as :func:`morelike.audit.audit` says."""
     settings = values.section("validate", Validate)
     policies.check_rules(settings.codes, values.path)
     background = values.section("data", Data).background_rgb

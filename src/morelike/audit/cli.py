@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of an audit."""
     parser.add_argument("folder", metavar="FOLDER", help="a folder, .zip, .tar or folder of .tar shards")
     parser.add_argument("--params", metavar="FILE", help="a params.yaml, or a part of one, over the default rules")
+    parser.add_argument(
+        "--policy", metavar="CODE=POLICY", type=_policy, action="append", default=[], help="change one rule; repeatable"
+    )
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with thumbnails of each fault")
     parser.add_argument("--json", metavar="FILE", help="write the findings as JSON; - is the standard output, alone")
     parser.add_argument("--fix", metavar="OUT", type=Path, help="write the accepted images, converted, to a new folder")
@@ -50,11 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _audited(arguments: argparse.Namespace) -> int:
     _check_places(arguments)
-    from morelike.audit import audited, fix, page
+    from morelike.audit import audit, fix, page
     from morelike.core import files
 
     with contextlib.redirect_stdout(sys.stderr):  # progress; the standard output is for the result
-        found = audited.audit(arguments.folder, arguments.params, arguments.cache, arguments.workers)
+        policies = dict(arguments.policy)
+        found = audit(arguments.folder, arguments.params, policies, arguments.cache, arguments.workers)
         if arguments.html:
             page.write(found, arguments.html, arguments.workers)
         if arguments.fix and len(found.images):
@@ -109,9 +113,8 @@ def table(found, terminal: bool) -> str:
     with console.capture() as captured:
         if shown.row_count:
             console.print(shown)
-        for line in lines(found.summary):
-            console.print(Text(printable(line)))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    rows = [line.rstrip() for line in captured.get().splitlines()]
+    return "\n".join(rows + [printable(line) for line in lines(found.summary)])
 
 
 def _show(text: str) -> None:
@@ -124,7 +127,13 @@ def _show(text: str) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
+    if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text}")
-    return count
+    return int(text)
+
+
+def _policy(text: str) -> tuple[str, str]:
+    code, equals, policy = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected CODE=POLICY such as blurred=fail, got {text}")
+    return code, policy

@@ -1,4 +1,4 @@
-"""The rules of an audit: those of the project's ``params.yaml``, which the installed package carries, or changed ones."""
+"""The rules of an audit: the project's ``params.yaml``, which the installed package carries, or changes to it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,20 +12,21 @@ PACKAGE = Path(__file__).resolve().parents[1]
 PLACES = (PACKAGE / settings.PATH, PACKAGE.parents[1] / settings.PATH)  # of the installed package, of a checkout
 
 
-def read(path: Path | str | None = None) -> Params:
-    """Return the default values, and over them those of the file at ``path``, which may hold a few keys alone.
+def read(path: Path | str | None = None, policies: Mapping[str, str] | None = None) -> Params:
+    """Return the default values, over them those of the file at ``path``, which may hold a few keys alone.
+
+    ``policies`` are by fault code, and stand over both.
 
     Raises:
         ParamsError: if the file is not there, is no YAML, or has a section that is none.
     """
     values = _values(next((place for place in PLACES if place.is_file()), PLACES[0])).values
-    if path is None:
-        return Params(values)
-    changes = _values(Path(path))
+    changes = _values(Path(path)) if path else Params({})
     for key in changes.values:
         if key not in values:
             raise ParamsError(changes.path, str(key), changes.values[key], f"one of {', '.join(values)}")
-    return Params(merged(values, changes.values), path)
+    chosen = {"validate": {"codes": {code: {"policy": policy} for code, policy in (policies or {}).items()}}}
+    return Params(merged(merged(values, changes.values), chosen), changes.path)
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,4 +47,5 @@ def _values(path: Path) -> Params:
     try:
         return settings.parse(path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(str(path), "the file", str(error), "a readable params.yaml in UTF-8") from error
+        got = getattr(error, "strerror", None) or str(error)
+        raise ParamsError(str(path), "the file", got, "a readable params.yaml in UTF-8") from error

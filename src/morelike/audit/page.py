@@ -1,8 +1,8 @@
 """The findings of an audit as one offline HTML page, with thumbnails of each fault."""
 
 import base64
-from functools import partial
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 

@@ -153,7 +153,7 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
     source = open_source(raw)
     entries = source.entries()
     if not entries:
-        raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
+        raise SourceError(f"{raw}: expected images, found no file; name the place where they are")
     max_pixels = int(fault_rules["bomb"].limit)
     table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
     images, found = find_faults(table, fault_rules, audit.resized_px)
