@@ -25,8 +25,11 @@ def read(path: Path | str | None = None, policies: Mapping[str, str] | None = No
     for key in changes.values:
         if key not in values:
             raise ParamsError(changes.path, str(key), changes.values[key], f"one of {', '.join(values)}")
-    chosen = {"validate": {"codes": {code: {"policy": policy} for code, policy in (policies or {}).items()}}}
-    return Params(merged(merged(values, changes.values), chosen), changes.path)
+    values = merged(values, changes.values)
+    if policies:
+        chosen = {code: {"policy": policy} for code, policy in policies.items()}
+        values = merged(values, {"validate": {"codes": chosen}})
+    return Params(values, changes.path)
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

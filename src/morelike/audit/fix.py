@@ -19,7 +19,7 @@ FILES_PER_CHUNK = 64
 COPIED = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # formats that every loader reads, with their usual ending
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
     """One image to write.
 
@@ -85,8 +85,10 @@ def write(audited: Audited, out: Path | str, workers: int | None = None) -> int:
         for task in tasks:
             if task.file in again:
                 (aside / task.path).unlink()
-        check_free(out)
-    return len(tasks) - len(again)
+        check_free(out)  # once more: it takes the place of what is there
+    written = len(tasks) - len(again)
+    progress.say(f"{written} images written to {out}")
+    return written
 
 
 def tasks_of(audited: Audited) -> list[Task]:

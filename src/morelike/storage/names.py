@@ -26,15 +26,14 @@ def unlike(names: Iterable[str]) -> list[str]:
     """
     found: list[str] = []
     taken: set[str] = set()
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter()  # of the doubles met so far: without it many would take quadratic time
     for wanted in names:
         short = wanted.encode()[:MAX_BYTES].decode(errors="ignore")
         plain = HIDDEN_FROM_LOADERS.sub("_", NOT_IN_A_NAME.sub("_", short)) or "_"
         name, key = plain, plain.casefold()
-        counts[key] += 1
         while name.casefold() in taken:
             counts[key] += 1
-            name = f"{plain}-{counts[key]}"
+            name = f"{plain}-{counts[key] + 1}"
         taken.add(name.casefold())
         found.append(name)
     return found
