@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import morelike
+import morelike.audit as audit_module
 from morelike import cli
 from morelike.audit import audit
 from morelike.audit import cli as audit_cli
@@ -96,6 +97,13 @@ def test_what_cannot_run_exits_with_2_and_one_line(arguments, said, command, raw
     assert said in err.splitlines()[-1]
     assert err.startswith(("usage: ", "morelike audit: "))
     assert err.startswith("usage: ") or len(err.splitlines()) == 1
+
+
+def test_an_error_that_nobody_foresaw_is_not_taken_for_a_verdict(command, raw, monkeypatch):
+    monkeypatch.setattr(audit_module, "audit", lambda *_: 1 / 0)
+    code, out, err = command("audit", raw)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "unexpected ZeroDivisionError" in err
 
 
 def test_json_on_the_standard_output_stands_alone(command, odd):

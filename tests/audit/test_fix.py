@@ -1,6 +1,7 @@
 """The images that an audit writes need no change and have no fault left; what needed none keeps its bytes."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -45,15 +46,15 @@ def test_audited_again_nothing_is_quarantined_and_nothing_converted(home, found)
 def test_what_needs_no_change_keeps_its_bytes_and_all_else_has_the_pixels_of_the_audit(home, found):
     out = written(home / "out")
     for task in fix.tasks_of(found):
-        data = (home / "raw" / task.file).read_bytes()
+        data = (home / "raw" / task.stored.file).read_bytes()
         if task.path not in out:
-            assert task.file == "dog/grey_as_rgb.png"
+            assert task.stored.file == "dog/grey_as_rgb.png"
         elif task.copied:
             assert out[task.path] == data
         else:
             seen = np.broadcast_to(pixels.decode(out[task.path]), pixels.decode(data).shape)
             np.testing.assert_array_equal(seen, pixels.decode(data))
-    copied = {task.file for task in fix.tasks_of(found) if task.copied}
+    copied = {task.stored.file for task in fix.tasks_of(found) if task.copied}
     assert copied >= {"cat/0.png", "cat/kept.jpg", "dog/named_wrong.png", "dog/grey.png"}
     assert not copied & {"cat/turned.jpg", "cat/clear.png", "cat/ink.jpg", "dog/deep.png", "dog/old.bmp"}
 
@@ -67,6 +68,17 @@ def test_names_say_the_class_the_file_and_the_format(home, found):
         with Image.open(io.BytesIO(data)) as image:
             assert image.format == {"png": "PNG", "jpg": "JPEG"}[name.rpartition(".")[2]]
             assert image.mode in ("L", "RGB")
+
+
+def test_many_files_of_one_name_are_numbered_in_order():
+    assert fix.numbered(["1"] * 3 + ["1-2"]) == ["1", "1-2", "1-3", "1-2-2"]
+    assert len(set(fix.numbered(["same"] * 20_000))) == 20_000
+
+
+def test_out_of_an_archive_come_the_same_images(home, found, tmp_path):
+    archive = shutil.make_archive(tmp_path / "raw", "zip", home / "raw")
+    fix.write(audit(archive, home / "rules.yaml", workers=1), tmp_path / "out", workers=1)
+    assert written(tmp_path / "out") == written(home / "out")
 
 
 def test_given_splits_come_above_the_classes(tmp_path):

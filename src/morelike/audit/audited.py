@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from morelike.audit.reading import COLUMNS, Reader
 from morelike.audit.workers import without_main
 from morelike.core.settings import Params
-from morelike.images import pixels
-from morelike.images.colour import Colour
 from morelike.storage.settings import Data
-from morelike.storage.sources import Source
 from morelike.validate import policies, run, splitting, summary
 from morelike.validate.codes import CODES
 from morelike.validate.errors import ValidationError
@@ -24,23 +21,6 @@ from morelike.validate.settings import Validate
 NOT_OF_THE_PIXELS = {"wrong_extension", "near_duplicate", "label_spelling"}
 CONVERTED = {name for name, code in CODES.items() if "fix" in code.policies} - NOT_OF_THE_PIXELS
 RULES = "--params FILE takes other rules"
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Reads and decodes raw files as the audit does; pickles, so it can be sent to worker processes."""
-
-    source: Source
-    max_pixels: int
-    background: Colour
-
-    def pixels(self, data: bytes) -> np.ndarray:
-        """Return uint8 H×W×1 for a grey image, H×W×3 in RGB order for any other; upright.
-
-        Raises:
-            ImageError: if ``data`` is no usable image.
-        """
-        return pixels.decode(data, self.max_pixels, self.background)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +37,7 @@ class Audited:
         fault_rules: what became of each fault.
         reader: reads the files.
         converted: the files whose pixels are not used as they are stored.
-        decodable: the files whose pixels could be decoded.
+        decodable: a row per file whose pixels could be decoded, to read it once more.
     """
 
     findings: pd.DataFrame
@@ -67,7 +47,7 @@ class Audited:
     fault_rules: policies.FaultRules
     reader: Reader
     converted: frozenset[str]
-    decodable: frozenset[str]
+    decodable: pd.DataFrame
 
     @property
     def failed(self) -> list[str]:
@@ -112,7 +92,7 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
         "accepted": len(images),
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
-        "skipped": examined.source.skipped(),
+        "skipped": examined.skipped,
         "classes": images["label"].value_counts().sort_index().to_dict(),
         "splits": {split: int((images["split"] == split).sum()) for split in splitting.given_splits(examined.images)},
         "found": summary.by_code(found, fault_rules),
@@ -129,7 +109,7 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
         fault_rules,
         reader,
         converted=frozenset(examined.found["file"][examined.found["code"].isin(CONVERTED)]),
-        decodable=frozenset(table["file"][table["width_px"].notna()]),
+        decodable=table.loc[table["width_px"].notna(), COLUMNS],
     )
 
 

@@ -42,10 +42,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         return _audited(arguments)
-    except (MorelikeError, OSError) as error:
+    except Exception as error:
         if arguments.debug:
             raise
-        print(printable(f"morelike audit: {error}"), file=sys.stderr)
+        foreseen = isinstance(error, MorelikeError | OSError)
+        said = error if foreseen else f"unexpected {type(error).__name__}: {error}; this is a bug: --debug shows where"
+        print(printable(f"morelike audit: {said}"), file=sys.stderr)
         return COULD_NOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED

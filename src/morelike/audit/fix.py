@@ -1,18 +1,18 @@
 """Write the accepted images of an audit, each upright, in sRGB, with 8 bits per value, in a folder per class."""
 
-import hashlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from morelike.audit.audited import Audited, Reader
+from morelike.audit.audited import Audited
 from morelike.audit.errors import AuditError
 from morelike.audit.places import check_free
+from morelike.audit.reading import Reader, Stored, stored_in
 from morelike.audit.workers import without_main
 from morelike.core import compute, files, progress
 from morelike.images import headers, pixels, stderr
-from morelike.storage import names
+from morelike.storage import folders as class_folders
 from morelike.validate import inspection, policies, sets
 
 FILES_PER_CHUNK = 64
@@ -24,15 +24,13 @@ class Task:
     """One image to write.
 
     Attributes:
-        file: the raw file.
-        sha256: of its content when it was audited.
+        stored: the raw file.
         path: of the new file, relative to the folder that is written.
         copied: whether the bytes are taken as they are; else the pixels are written as PNG.
         grey: whether it has no colour.
     """
 
-    file: str
-    sha256: str
+    stored: Stored
     path: str
     copied: bool
     grey: bool
@@ -51,11 +49,9 @@ class Writer:
             return [self._write(task) for task in tasks]
 
     def _write(self, task: Task) -> str:
-        data, digest = self.reader.source.read(task.file), ""
-        if hashlib.sha256(data).hexdigest() != task.sha256:
-            raise AuditError(f"{task.file}: its sha256 is another one than when it was audited; run again")
+        data, digest = self.reader.data(task.stored), ""
         if not task.copied:
-            image = self.reader.pixels(data)
+            image = self.reader.pixels(task.stored, data)
             image = pixels.to_colour(image, 1) if task.grey else image
             data, digest = pixels.encode_png(image), inspection.pixel_digest(image)
         (self.folder / task.path).write_bytes(data)
@@ -83,7 +79,7 @@ def write(audited: Audited, out: Path | str, workers: int | None = None) -> int:
         digests = list(_written(tasks, Writer(audited.reader, aside), workers))
         again = _alike_now(audited, digests)
         for task in tasks:
-            if task.file in again:
+            if task.stored.file in again:
                 (aside / task.path).unlink()
         check_free(out)  # once more: it takes the place of what is there
     written = len(tasks) - len(again)
@@ -94,20 +90,39 @@ def write(audited: Audited, out: Path | str, workers: int | None = None) -> int:
 def tasks_of(audited: Audited) -> list[Task]:
     """Return what to do with each accepted image. A name is that of the raw file, numbered where two would be alike."""
     images = audited.images
-    folders = images["label"].map(names.folder_names(sorted(set(images["label"]))))
+    folders = images["label"].map(class_folders.names(sorted(set(images["label"]))))
     if (images["split"] != "").any():
         folders = images["split"].replace("", "train") + "/" + folders
+    stems = [posixpath.splitext(posixpath.basename(file))[0] for file in images["file"]]
+    plain = class_folders.names(sorted(set(stems)))
     rows = images.assign(
-        folder=folders,
-        stem=[posixpath.splitext(posixpath.basename(file))[0] for file in images["file"]],
+        place=numbered(f"{folder}/{plain[stem]}" for folder, stem in zip(folders, stems, strict=True)),
         copied=images["format"].isin(COPIED) & ~images["file"].isin(audited.converted),
         grey=images["colourfulness"] == 0,
     )
-    rows["stem"] = rows.groupby("folder")["stem"].transform(names.unlike)
     return [
-        Task(row.file, row.sha256, f"{row.folder}/{row.stem}{_ending(row)}", row.copied, row.grey)
-        for row in rows.itertuples()
+        Task(stored, f"{row.place}{_ending(row)}", row.copied, row.grey)
+        for stored, row in zip(stored_in(images), rows.itertuples(), strict=True)
     ]
+
+
+def numbered(paths: Iterable[str]) -> list[str]:
+    """Number the second and later ones of the same path, whatever their case.
+
+    >>> numbered(["a/1", "A/1", "a/2"])
+    ['a/1', 'A/1-2', 'a/2']
+    """
+    found: list[str] = []
+    taken: set[str] = set()
+    numbers: dict[str, int] = {}  # the last one of each path: counting up from 1 would take quadratic time
+    for path in paths:
+        name, key = path, path.casefold()
+        while name.casefold() in taken:
+            numbers[key] = numbers.get(key, 1) + 1
+            name = f"{path}-{numbers[key]}"
+        taken.add(name.casefold())
+        found.append(name)
+    return found
 
 
 def _ending(row) -> str:

@@ -1,7 +1,6 @@
 """The findings of an audit as one offline HTML page, with thumbnails of each fault."""
 
 import base64
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from morelike.audit import audited as auditing
-from morelike.audit.audited import Audited, Reader
+from morelike.audit.audited import Audited
+from morelike.audit.errors import AuditError
+from morelike.audit.reading import Reader, Stored, stored_in
 from morelike.audit.workers import without_main
-from morelike.core import compute, files, progress
+from morelike.core import compute, progress
+from morelike.core.files import write_text
 from morelike.core.text import printable
 from morelike.images import pixels, stderr
 from morelike.images.errors import ImageError
@@ -31,7 +33,7 @@ FILES_PER_CHUNK = 8
 def write(audited: Audited, out: Path | str, workers: int | None = None) -> None:
     """Write the page to ``out``, whole. It shows up to ``SHOWN`` files of each fault, and how many more there are."""
     shown = audited.findings.groupby("code", sort=False).head(SHOWN)
-    files.write_text(Path(out), render(audited, shown, _thumbnails(audited, shown["file"], workers)))
+    write_text(Path(out), render(audited, shown, _thumbnails(audited, shown["file"], workers)))
 
 
 def render(audited: Audited, shown: pd.DataFrame, thumbnails: dict[str, str]) -> str:
@@ -69,24 +71,20 @@ def _figure(finding: dict[str, Any], thumbnails: dict[str, str]) -> dict[str, st
 
 
 def _thumbnails(audited: Audited, shown: pd.Series, workers: int | None) -> dict[str, str]:
-    names = sorted(set(shown) & audited.decodable)
-    return dict(_drawn(audited.reader, names, workers))
+    files = stored_in(audited.decodable[audited.decodable["file"].isin(shown)])
+    chunks = compute.chunks(files, FILES_PER_CHUNK)
+    drawn = compute.map_ordered(partial(_draw, audited.reader), chunks, workers)
+    addresses = [address for chunk in progress.track(drawn, len(chunks), "thumbnails") for address in chunk]
+    return {stored.file: address for stored, address in zip(files, addresses, strict=True)}
 
 
-def _drawn(reader: Reader, names: list[str], workers: int | None) -> Iterator[tuple[str, str]]:
-    chunks = compute.chunks(names, FILES_PER_CHUNK)
-    drawn = compute.map_ordered(partial(_draw, reader), chunks, workers)
-    for chunk, images in zip(chunks, progress.track(drawn, len(chunks), "thumbnails"), strict=True):
-        yield from zip(chunk, images, strict=True)
-
-
-def _draw(reader: Reader, names: list[str]) -> list[str]:
+def _draw(reader: Reader, files: list[Stored]) -> list[str]:
     with stderr.muted():
-        return [_thumbnail_of(reader, name) for name in names]
+        return [_drawn(reader, stored) for stored in files]
 
 
-def _thumbnail_of(reader: Reader, name: str) -> str:
+def _drawn(reader: Reader, stored: Stored) -> str:
     try:
-        return thumbnail(reader.pixels(reader.source.read(name)))
-    except ImageError:  # it has changed since the audit
+        return thumbnail(reader.pixels(stored, reader.data(stored)))
+    except (ImageError, AuditError):  # it has changed since the audit
         return ""

@@ -15,7 +15,7 @@ from morelike.export import card, filters
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
-from morelike.storage.names import folder_names
+from morelike.storage import folders as class_folders
 from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
@@ -95,7 +95,7 @@ def _chosen(
     resized: ShardStore, synthetic: Path, real: filters.RealImages, settings: Export, state: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a row per image to export, and a row per new image that a filter keeps out."""
-    folders = folder_names(sorted(set(resized.index["label"])))
+    folders = class_folders.names(sorted(set(resized.index["label"])))
     tables, filtered = [_real_rows(resized, folders)], [_filtered(pd.DataFrame(), "")]
     for model in sorted(model for model, share in settings.mix.items() if share > 0):
         store = _fitting_store(synthetic / model, resized, real)

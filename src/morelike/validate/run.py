@@ -109,7 +109,7 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
             rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
         )
 
-    about = summary.summarise(manifest, given, quarantine, found, examined.source.skipped(), fault_rules)
+    about = summary.summarise(manifest, given, quarantine, found, examined.skipped, fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         _write_tables(folder, quarantine, found)
@@ -131,6 +131,7 @@ class Examined:
         table: the facts, a row per file, from :func:`morelike.validate.collection.collect`.
         images: those that are not quarantined, from :func:`find_faults`.
         found: every finding, also of codes that are ignored.
+        skipped: how many files were left out without a look, by reason.
         decoded: how many contents were decoded now, because nothing was known of them.
     """
 
@@ -138,6 +139,7 @@ class Examined:
     table: pd.DataFrame
     images: pd.DataFrame
     found: pd.DataFrame
+    skipped: dict[str, int]
     decoded: int
 
 
@@ -157,7 +159,7 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
     max_pixels = int(fault_rules["bomb"].limit)
     table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
     images, found = find_faults(table, fault_rules, audit.resized_px)
-    return Examined(source, table, images, found, decoded)
+    return Examined(source, table, images, found, source.skipped(), decoded)
 
 
 def find_faults(

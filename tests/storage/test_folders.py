@@ -1,6 +1,6 @@
 import pytest
 
-from morelike.storage import names
+from morelike.storage import folders as class_folders
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,4 @@ from morelike.storage import names
     ],
 )
 def test_folder_names_change_only_what_a_file_system_or_loader_cannot_hold(labels, folders):
-    assert list(names.folder_names(labels).values()) == folders
-
-
-def test_many_files_of_one_name_are_numbered_in_order():
-    assert names.unlike(["1"] * 3 + ["1-2"]) == ["1", "1-2", "1-3", "1-2-2"]
-    assert len(set(names.unlike(["same"] * 20_000))) == 20_000
+    assert list(class_folders.names(labels).values()) == folders
