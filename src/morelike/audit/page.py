@@ -43,7 +43,12 @@ def render(audited: Audited, shown: pd.DataFrame, thumbnails: dict[str, str]) ->
         one | {"shown": [_figure(row, thumbnails) for row in shown[shown["code"] == one["code"]].to_dict("records")]}
         for one in auditing.counted(audited)
     ]
-    context = {"counts": counts, "faults": faults, "side_px": SIDE_PX, "root": audited.reader.source.root.name}
+    context = {
+        "counts": counts,
+        "faults": faults,
+        "side_px": SIDE_PX,
+        "root": printable(audited.reader.source.root.resolve().name),
+    }
     return rendering.render(Path(__file__).with_name(TEMPLATE), context)
 
 
