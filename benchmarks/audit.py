@@ -25,7 +25,7 @@ def main() -> None:
         raw = Path(home) / "raw"
         images.write(raw, images.unlike(images.sources(asked.images), asked.count))
         files = sorted(str(path) for path in raw.rglob("*.jpg"))
-        kinds = {"decode alone": bare_decode, "morelike": ours, "CleanVision": theirs}
+        kinds = {"decode alone": bare_decode, "morelike": ours, "morelike audit": alone, "CleanVision": theirs}
         best = dict.fromkeys(kinds, float("inf"))
         for number in range(ROUNDS):  # in turns, so that a busy moment of the machine affects all
             for kind, work in kinds.items():
@@ -42,6 +42,7 @@ def _import_all() -> None:
     import cleanvision  # noqa: F401
     import great_expectations.expectations  # noqa: F401
 
+    import morelike.audit.audited
     import morelike.validate.custom_expectations
     import morelike.validate.run  # noqa: F401
 
@@ -77,6 +78,13 @@ def ours(raw: Path, _files: list[str], home: Path) -> None:
 
     audit = run.Audit(home / "out", home / "state")
     run.validate(raw, settings.read(PARAMS).section("validate", Validate), audit)
+
+
+def alone(raw: Path, _files: list[str], _home: Path) -> None:
+    """Run the audit on its own: facts, duplicates, findings."""
+    from morelike.audit import audit
+
+    audit(raw)
 
 
 def theirs(raw: Path, _files: list[str], _home: Path) -> None:

@@ -163,6 +163,6 @@ def test_user_input_is_never_judged_by_assert_and_only_the_command_line_prints_e
             assert not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")), node.lineno
 
 
-def test_packages_of_the_library_hold_no_code_in_their_init():
+def test_packages_of_the_library_hold_no_code_in_their_init_but_for_the_one_that_notebooks_call():
     inits = (ROOT / "src" / "morelike").rglob("__init__.py")
-    assert not [init for init in inits if code.holds_code(init)]
+    assert [init.parent.name for init in inits if code.holds_code(init)] == ["audit"]

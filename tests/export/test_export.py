@@ -371,16 +371,3 @@ def test_the_card_counts_what_is_there_and_escapes_class_names(rooms):
     assert "| &lt;b> | 6 | 0 | 2 | 3 |" in card
     assert "truncated 1" in card
     assert "strength_sigma 1.0" in card
-
-
-@pytest.mark.parametrize(
-    ("labels", "folders"),
-    [
-        (["α", "b c"], ["α", "b c"]),
-        (["a/b", "a\\b", "A_B"], ["a_b", "a_b-2", "A_B-3"]),
-        ([".hidden", "__x", "end.", ".."], ["_hidden", "_x", "end_", "_"]),
-        (["x" * 300], ["x" * 200]),
-    ],
-)
-def test_folder_names_change_only_what_a_file_system_or_loader_cannot_hold(labels, folders):
-    assert list(export.folder_names(labels).values()) == folders

@@ -191,7 +191,7 @@ def test_a_broken_expectation_fails_with_its_rule_and_leaves_the_results(tmp_pat
 
 def test_nothing_to_read_is_an_error_that_says_what_to_do(tmp_path):
     (tmp_path / "raw").mkdir()
-    with pytest.raises(SourceError, match=r"set data.raw"):
+    with pytest.raises(SourceError, match=r"name the place"):
         validate(tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -16,13 +15,11 @@ from morelike.export import card, filters
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
+from morelike.storage import folders as class_folders
 from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
 FILES_PER_CHUNK = 64
-NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|[. ]+$')
-HIDDEN_FROM_LOADERS = re.compile(r"^(\.|__)[._]*")  # folders whose names start so
-MAX_FOLDER_BYTES = 200
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
 MANIFEST = [
     *("path", "split", "label", "synthetic", "generator", "method", "seed", "source_file", "source_sha256"),
@@ -98,7 +95,7 @@ def _chosen(
     resized: ShardStore, synthetic: Path, real: filters.RealImages, settings: Export, state: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a row per image to export, and a row per new image that a filter keeps out."""
-    folders = folder_names(sorted(set(resized.index["label"])))
+    folders = class_folders.names(sorted(set(resized.index["label"])))
     tables, filtered = [_real_rows(resized, folders)], [_filtered(pd.DataFrame(), "")]
     for model in sorted(model for model, share in settings.mix.items() if share > 0):
         store = _fitting_store(synthetic / model, resized, real)
@@ -131,25 +128,6 @@ def summary(table: pd.DataFrame, filtered: pd.DataFrame, real: filters.RealImage
         difference = float(np.abs(synthetic - real.train_mean_colour).max())
         colours |= {"mean_colour_synthetic": synthetic.tolist(), "mean_colour_difference": difference}
     return counts | colours
-
-
-def folder_names(labels: list[str]) -> dict[str, str]:
-    """Return a folder name per label: the label itself, without what a file system or a loader cannot hold.
-
-    >>> folder_names(["Alpha", "a/b", "a?b"])
-    {'Alpha': 'Alpha', 'a/b': 'a_b', 'a?b': 'a_b-2'}
-    """
-    names, taken = {}, set()
-    for label in labels:
-        short = label.encode()[:MAX_FOLDER_BYTES].decode(errors="ignore")
-        plain = HIDDEN_FROM_LOADERS.sub("_", NOT_IN_A_NAME.sub("_", short)) or "_"
-        name, count = plain, 1
-        while name.casefold() in taken:
-            count += 1
-            name = f"{plain}-{count}"
-        taken.add(name.casefold())
-        names[label] = name
-    return names
 
 
 def _refuse_untrained(settings: Export, models: tuple[str, ...]) -> None:

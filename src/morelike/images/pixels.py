@@ -267,10 +267,16 @@ def encode_png(image: np.ndarray) -> bytes:
     return data.tobytes()
 
 
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Encode uint8 H×W×{1,3} (RGB order) as JPEG: 4:2:0, ``quality`` 1 to 100."""
+    stored = image if image.shape[2] == 1 else image[:, :, ::-1]
+    return cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """Encode uint8 H×W×{1,3} as JPEG (4:2:0, ``quality`` 1 to 100) and decode it: a copy with JPEG's artefacts."""
     grey = image.shape[2] == 1
-    _, data = cv2.imencode(".jpg", image if grey else image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    data = np.frombuffer(encode_jpeg(image, quality), np.uint8)
     decoded = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
     return decoded[:, :, None] if grey else np.ascontiguousarray(decoded[:, :, ::-1])
 

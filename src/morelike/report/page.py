@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from morelike.core import files
 from morelike.core.settings import flattened
+from morelike.pages import rendering
 from morelike.report import figures, pictures, provenance
 from morelike.report.settings import Report
 
@@ -52,15 +52,7 @@ def write(inputs: Inputs, settings: Report, parameters: dict, root: Path, out: P
 
 def render(context: dict[str, Any]) -> str:
     """Render the template. Every value is escaped but for charts and plotly's script."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    return environment.get_template(TEMPLATE).render(context)
+    return rendering.render(Path(__file__).with_name(TEMPLATE), context)
 
 
 def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> dict[str, Any]:
@@ -102,21 +94,6 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
         "hashes": provenance.data_hashes(root / "dvc.lock", inputs.trained),
         "versions": provenance.versions(),
     }
-
-
-def number(value: Any) -> str:
-    """Format a number for reading; anything else as it is.
-
-    >>> number(1234), number(0.123456), number(True), number(None)
-    ('1,234', '0.1235', 'yes', '–')
-    """
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _verdict_charts(summary: dict | None) -> dict[str, Markup]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from morelike.core import files
 from morelike.validate import rules
@@ -69,7 +69,7 @@ def by_chance(bins: int, images: int, others: int) -> float:
     PSI · n m / (n + m) is asymptotically χ² with ``bins`` − 1 degrees of freedom (Yurdakul, "Statistical properties of
     population stability index", 2018).
     """
-    return float(chi2.ppf(1 - SIGNIFICANCE, max(bins - 1, 1))) * (1 / images + 1 / others)
+    return float(chdtri(max(bins - 1, 1), SIGNIFICANCE)) * (1 / images + 1 / others)
 
 
 def _spread(values: np.ndarray) -> dict[str, list[float]]:

@@ -111,7 +111,7 @@ class _Facts:
 def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
     header, converted, image = picture.header, picture.converted, picture.pixels
     return {
-        "pixel_sha256": _pixel_digest(image),
+        "pixel_sha256": pixel_digest(image),
         "format": header.format,
         "mode": header.mode,
         "profile": converted.profile,
@@ -128,7 +128,8 @@ def _of_picture(picture: pixels.Picture, of_one_level: bool) -> Row:
     }
 
 
-def _pixel_digest(image: np.ndarray) -> str:
+def pixel_digest(image: np.ndarray) -> str:
+    """Return the sha256 of the shape and the values of uint8 H×W×C pixels, in hex."""
     digest = hashlib.sha256(repr(image.shape).encode())
     digest.update(image)  # its buffer, not a copy
     return digest.hexdigest()

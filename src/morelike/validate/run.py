@@ -10,7 +10,7 @@ import pandas as pd
 from morelike.core import files, progress
 from morelike.images.colour import WHITE, Colour
 from morelike.storage.errors import SourceError
-from morelike.storage.sources import open_source
+from morelike.storage.sources import Source, open_source
 from morelike.validate import (
     collection,
     drift,
@@ -87,25 +87,19 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
         ValidationError: if a limit is breached. ``audit.evidence`` keeps the tables and the results.
     """
     fault_rules = settings.codes
-    policies.check_rules(fault_rules)
-    source = open_source(raw)
-    entries = source.entries()
-    if not entries:
-        raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
-    max_pixels = int(fault_rules["bomb"].limit)
-    table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
-    images, found = find_faults(table, fault_rules, audit.resized_px)
+    examined = examine(raw, settings, audit, workers)
+    table, images = examined.table, examined.images
     shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
-    found = policies.noted(rules.gathered([found, shifts]), fault_rules)
-    quarantine = policies.quarantined(found).merge(table[["file"]], on="file")[QUARANTINE].sort_values("file")
+    found = policies.noted(rules.gathered([examined.found, shifts]), fault_rules)
+    quarantine = quarantined_files(found)
     with files.written_aside(audit.evidence) as folder:
         _write_tables(folder, quarantine, found)
     see = f"see {audit.evidence}"
     policies.check_limits(found, fault_rules, len(table), see)
-    _check_quarantined(table, quarantine, settings.max_quarantined_share, see)
+    check_quarantined(len(table), quarantine, settings.max_quarantined_share, see)
 
     images["split"] = splitting.assign_splits(images, settings.split.model_dump(), audit.seed)
-    manifest = _manifest(images, found)
+    manifest = manifest_of(images, found)
     given = splitting.given_splits(images)
     suite = expectations.suite(fault_rules, sorted(set(table["label"]) - {""}), bool(given))
     checked = expectations.check(manifest, suite)
@@ -115,17 +109,57 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
             rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
         )
 
-    about = summary.summarise(manifest, given, quarantine, found, source.skipped(), fault_rules)
+    about = summary.summarise(manifest, given, quarantine, found, examined.skipped, fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         _write_tables(folder, quarantine, found)
         files.write_json(folder / "expectations.json", checked)
         files.write_json(folder / "summary.json", about)
     files.write_json(audit.accepted(raw), profiles)
-    progress.say(f"{decoded} of {len(table)} files decoded, the others are known")
+    progress.say(f"{examined.decoded} of {len(table)} files decoded, the others are known")
     for line in summary.lines(about):
         progress.say(line)
     return summary.numbers(about)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The raw files, before anything is decided about the set.
+
+    Attributes:
+        source: where they are.
+        table: the facts, a row per file, from :func:`morelike.validate.collection.collect`.
+        images: those that are not quarantined, from :func:`find_faults`.
+        found: every finding, also of codes that are ignored.
+        skipped: how many files were left out without a look, by reason.
+        decoded: how many contents were decoded now, because nothing was known of them.
+    """
+
+    source: Source
+    table: pd.DataFrame
+    images: pd.DataFrame
+    found: pd.DataFrame
+    skipped: dict[str, int]
+    decoded: int
+
+
+def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | None = None) -> Examined:
+    """Collect the facts of all files at ``raw`` and find their faults; only ``audit.state`` is written to.
+
+    Raises:
+        ParamsError: if the rule of a fault code is not valid.
+        SourceError: if ``raw`` cannot be listed, or holds nothing.
+    """
+    fault_rules = settings.codes
+    policies.check_rules(fault_rules)
+    source = open_source(raw)
+    entries = source.entries()
+    if not entries:
+        raise SourceError(f"{raw}: expected images, found no file; name the place where they are")
+    max_pixels = int(fault_rules["bomb"].limit)
+    table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
+    images, found = find_faults(table, fault_rules, audit.resized_px)
+    return Examined(source, table, images, found, source.skipped(), decoded)
 
 
 def find_faults(
@@ -172,22 +206,32 @@ def _without(images: pd.DataFrame, found: list[pd.DataFrame], fault_rules: polic
     return images[~images["file"].isin(out["file"])].reset_index(drop=True)
 
 
-def _manifest(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def quarantined_files(found: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per file that is not used, sorted by file: the first finding that says why."""
+    return policies.quarantined(found)[QUARANTINE].sort_values("file")
+
+
+def manifest_of(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of ``MANIFEST``: the facts of each accepted image, and its findings in words."""
     said = found["code"] + ": " + found["detail"]
     by_file = said.groupby(found["file"]).agg("; ".join)
     images = images.assign(findings=images["file"].map(by_file).astype("str").fillna(""))
     return images[list(MANIFEST)].astype(MANIFEST)
 
 
-def _check_quarantined(table: pd.DataFrame, quarantine: pd.DataFrame, limit: float, see: str) -> None:
-    """Refuse a raw set with too many unusable files; exact duplicates do not count as unusable."""
+def check_quarantined(total: int, quarantine: pd.DataFrame, limit: float, see: str) -> None:
+    """Check that enough of ``total`` files are usable; exact duplicates do not count as unusable.
+
+    Raises:
+        ValidationError: if none is left, or the share of the unusable ones is above ``limit``.
+    """
     bad = quarantine[quarantine["code"] != "exact_duplicate"]
-    if len(quarantine) < len(table) and len(bad) <= limit * len(table):
+    if len(quarantine) < total and len(bad) <= limit * total:
         return
     rule = f"quarantined files ({', '.join(f'{n} {code}' for code, n in bad['code'].value_counts().items())})"
     first = [f"{row.file} ({row.code})" for row in bad.itertuples()]
     advice = f"Mend or remove them, or raise validate.max_quarantined_share; {see}"
-    raise ValidationError(rule, len(bad), f"{limit:.0%} of {len(table)}", first, advice)
+    raise ValidationError(rule, len(bad), f"{limit:.0%} of {total}", first, advice)
 
 
 def _write_tables(folder: Path, quarantine: pd.DataFrame, found: pd.DataFrame) -> None:

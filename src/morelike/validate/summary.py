@@ -39,8 +39,13 @@ def summarise(
             "images": int(sizes[sizes > 1].sum()),
             "largest_group": int(sizes.max()),
         },
-        "found": {code: _of_code(code, those, fault_rules) for code, those in found.groupby("code", sort=False)},
+        "found": by_code(found, fault_rules),
     }
+
+
+def by_code(found: pd.DataFrame, fault_rules: FaultRules) -> dict[str, dict[str, Any]]:
+    """Count the findings of each code, with its rule, its meaning and the first of them in words; a JSON value."""
+    return {code: _of_code(code, those, fault_rules) for code, those in found.groupby("code", sort=False)}
 
 
 def _of_code(code: str, those: pd.DataFrame, fault_rules: FaultRules) -> dict[str, Any]:
