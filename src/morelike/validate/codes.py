@@ -155,6 +155,19 @@ CODES = {
         "`quarantine` takes out the one in train (or val), so that test stays unseen.",
         SUSPECT,
     ),
+    "group_straddles": Code(
+        "set",
+        "A group of `data.groups` with images in two of the given splits.",
+        "Mend the splits or `data.groups`; `quarantine` takes out the images in train (or val), so that test stays unseen.",
+        SUSPECT,
+    ),
+    "large_group": Code(
+        "set",
+        "One group holds so many images that the splits must be far off their shares.",
+        "Name smaller groups in `data.groups`.",
+        OF_THE_SET,
+        "share of the images",
+    ),
     "small_class": Code(
         "set", "A class too small to split.", "Add images, or remove it.", OF_THE_SET, "images per class"
     ),

@@ -9,12 +9,14 @@ import pandas as pd
 
 from morelike.core import files, progress
 from morelike.images.colour import WHITE, Colour
+from morelike.storage import grouping
 from morelike.storage.errors import SourceError
 from morelike.storage.sources import open_source
 from morelike.validate import (
     collection,
     drift,
     expectations,
+    groups,
     hashing,
     likeness,
     policies,
@@ -30,6 +32,7 @@ from morelike.validate.settings import Validate
 MANIFEST = {
     **dict.fromkeys(["file", "label", "split"], "str"),
     "group": "int64",
+    **dict.fromkeys(["given_group", "mask"], "str"),
     **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
     **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
@@ -50,6 +53,7 @@ class Audit:
         seed: the seed of the random splits.
         background: RGB, 0 to 255; transparent images are laid on it.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
+        groups: which images must share a split, as ``data.groups`` says it; None for near-duplicates alone.
     """
 
     out: Path
@@ -57,6 +61,7 @@ class Audit:
     seed: int = 0
     background: Colour = WHITE
     resized_px: tuple[int, int] | None = None
+    groups: str | None = None
 
     @property
     def evidence(self) -> Path:
@@ -89,7 +94,7 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     fault_rules = settings.codes
     policies.check_rules(fault_rules)
     source = open_source(raw)
-    entries = source.entries()
+    entries = grouping.grouped(source.entries(), audit.groups)
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
     max_pixels = int(fault_rules["bomb"].limit)
@@ -105,6 +110,7 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     _check_quarantined(table, quarantine, settings.max_quarantined_share, see)
 
     images["split"] = splitting.assign_splits(images, settings.split.model_dump(), audit.seed)
+    groups.check_filled(images)
     manifest = _manifest(images, found)
     given = splitting.given_splits(images)
     suite = expectations.suite(fault_rules, sorted(set(table["label"]) - {""}), bool(given))
@@ -115,7 +121,7 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
             rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
         )
 
-    about = summary.summarise(manifest, given, quarantine, found, source.skipped(), fault_rules)
+    about = summary.summarise(images, given, quarantine, found, source.skipped(), fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         _write_tables(folder, quarantine, found)
@@ -139,8 +145,8 @@ def find_faults(
         size_px: height and width that the images will be resized to; None to skip the check for enlarged images.
 
     Returns:
-        The images that are not quarantined, with the number of their near-duplicate ``group`` (no such column if no
-        image is left); and all findings.
+        The images that are not quarantined, with the numbers of their near-duplicates, ``near_group``, and of all that
+        they must share a split with, ``group`` (no such columns if no image is left); and all findings.
     """
     images = table[table["code"] == ""].reset_index(drop=True)
     found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
@@ -153,13 +159,16 @@ def find_faults(
     images = _without(images, found, fault_rules)
     if images.empty:
         return images, rules.gathered(found)
-    images["group"] = likeness.near_duplicate_groups(
+    images["near_group"] = likeness.near_duplicate_groups(
         np.stack([hashing.from_hex(images["phash"]), hashing.from_hex(images["phash_cut"])], axis=1),
         images.pop("thumbnail").to_list(),
         int(fault_rules["near_duplicate"].limit),
     )
+    images["group"] = groups.joined(images["near_group"].to_numpy(), images["given_group"])
     found += [sets.near_duplicates(images, fault_rules["near_duplicate"].limit), sets.leaks(images)]
+    found.append(groups.straddling(images))
     images = _without(images, found, fault_rules)
+    found.append(groups.too_large(images, fault_rules))
     labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
     if fault_rules["label_spelling"].policy == "fix":
         labels -= set(sets.spellings(table["label"]))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from morelike.validate import groups
 from morelike.validate.codes import CODES
 from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
@@ -12,7 +13,7 @@ FIRST = 20  # findings per code that are listed
 
 
 def summarise(
-    manifest: pd.DataFrame,
+    images: pd.DataFrame,
     given: list[str],
     quarantine: pd.DataFrame,
     found: pd.DataFrame,
@@ -23,15 +24,15 @@ def summarise(
 
     ``given`` are the splits that images came with, ``found`` the findings with their policies.
     """
-    classes = manifest.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
-    sizes = manifest.groupby("group").size()
+    classes = images.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
+    sizes = images.groupby("near_group").size()
     return {
-        "files": len(manifest) + len(quarantine),
-        "accepted": len(manifest),
+        "files": len(images) + len(quarantine),
+        "accepted": len(images),
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
         "skipped": skipped,
-        "splits": {split: int((manifest["split"] == split).sum()) for split in SPLITS},
+        "splits": {split: int((images["split"] == split).sum()) for split in SPLITS},
         "splits_given": given,
         "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
         "near_duplicates": {
@@ -39,6 +40,7 @@ def summarise(
             "images": int(sizes[sizes > 1].sum()),
             "largest_group": int(sizes.max()),
         },
+        "groups": groups.summarised(images),
         "found": {code: _of_code(code, those, fault_rules) for code, those in found.groupby("code", sort=False)},
     }
 
@@ -74,7 +76,7 @@ def numbers(about: dict[str, Any]) -> dict[str, Any]:
 
 def lines(about: dict[str, Any]) -> list[str]:
     """Return :func:`summarise`'s result as a few lines of text."""
-    near, splits = about["near_duplicates"], about["splits"]
+    near, named, splits = about["near_duplicates"], about["groups"], about["splits"]
     said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes"]
     for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):
         if counts:
@@ -84,6 +86,8 @@ def lines(about: dict[str, Any]) -> list[str]:
     said.append(
         f"near-duplicates: {near['images']} images in {near['groups']} groups, the largest of {near['largest_group']}"
     )
+    if named["groups"]:
+        said.append(f"groups: {named['images']} images in {named['groups']}, the largest of {named['largest_group']}")
     return said + _warnings(about)
 
 
