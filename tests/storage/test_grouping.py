@@ -45,5 +45,5 @@ def test_a_rule_that_matches_no_path_is_shown_beside_one():
 
 @pytest.mark.parametrize("rule", ["(p", "column:", ".*", ""])
 def test_a_rule_that_names_nothing_is_refused(rule):
-    with pytest.raises(ValueError, match="a regular expression|the name of a column"):
+    with pytest.raises(ValueError, match=r"a regular expression|the name of a column"):
         check_rule(rule)

@@ -14,7 +14,7 @@ from morelike.core import compute, files, progress
 from morelike.images import normalisation, pixels
 from morelike.images.colour import COLOURED, WHITE, Colour
 from morelike.images.errors import ImageError
-from morelike.resize import proof
+from morelike.resize import proof, splits
 from morelike.resize.settings import Resize
 from morelike.storage import sources
 from morelike.storage.errors import SourceError
@@ -76,7 +76,7 @@ def write_resized(
         store = ShardStore(aside)
         mean, std = proof.moments(store, store.rows("train"))
         checks = proof.check_store(store)
-        shifts = proof.check_splits(store)
+        shifts = splits.check_splits(store, settings.check_splits)
         channel_order = check_against_second_decoder(store, source, form, settings.check_images, background)
         report = asdict(form) | {"color": "rgb" if form.channels == 3 else "grey", "mean": mean, "std": std}
         report["checks"] = {"float_view": checks, "channel_order": channel_order, "shift_from_train": shifts}

@@ -158,7 +158,8 @@ CODES = {
     "group_straddles": Code(
         "set",
         "A group of `data.groups` with images in two of the given splits.",
-        "Mend the splits or `data.groups`; `quarantine` takes out the images in train (or val), so that test stays unseen.",
+        "Mend the splits or `data.groups`; `quarantine` takes out the images in train (or val), so that test stays "
+        "unseen.",
         SUSPECT,
     ),
     "large_group": Code(

@@ -100,5 +100,7 @@ def _warnings(about: dict[str, Any]) -> list[str]:
     for split in SPLITS:
         lacking = [label for label, counts in about["classes"].items() if not counts[split]]
         if lacking:
-            said.append(f"warning: no image in {split} of {', '.join(lacking[:5])}" + (" …" if lacking[5:] else ""))
+            so = " (nothing can learn it; it is left out of balanced accuracy)" if split == "train" else ""
+            named = ", ".join(lacking[:5]) + (" …" if lacking[5:] else "")
+            said.append(f"warning: no image in {split} of {named}{so}")
     return said
