@@ -18,7 +18,7 @@ def main(raw: str, out: Path, metrics: Path) -> None:
     data = params.section("data", Data)
     sides = params.value("resize.height_px"), params.value("resize.width_px")
     resized_px = None if "auto" in sides else sides
-    audit = run.Audit(out, cli.STATE, params.seed, data.background_rgb, resized_px, data.groups)
+    audit = run.Audit(out, cli.STATE, params.seed, data.background_rgb, resized_px, data.groups, data.masks == "auto")
     files.write_json(metrics, run.validate(raw, params.section("validate", Validate), audit))
 
 

@@ -1,5 +1,7 @@
 """Where the raw images are: the section ``data``."""
 
+from typing import Literal
+
 from PIL import ImageColor
 from pydantic import Field, field_validator
 
@@ -15,6 +17,9 @@ class Data(Section):
         None,
         description="images that must share a split: a regular expression on their paths whose first group names them, "
         "or `column:NAME` of the table of labels; `null`: only near-duplicates",
+    )
+    masks: Literal["auto", "none"] = Field(
+        "auto", description="auto: masks are told by their names from the images beside them; none: all are images"
     )
     background: str = Field(description="a colour name or #rrggbb; transparent images are laid on it")
 

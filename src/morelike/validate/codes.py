@@ -21,7 +21,7 @@ class Code:
     """A fault.
 
     Attributes:
-        group: ``file``, ``form``, ``pixels``, ``geometry``, ``set`` or ``drift``.
+        group: ``file``, ``form``, ``pixels``, ``geometry``, ``masks``, ``set`` or ``drift``.
         about: what it means.
         advice: what to do.
         policies: the policies that it can have.
@@ -135,6 +135,19 @@ CODES = {
         "Lower `resize.width_px` and `height_px`.",
         SUSPECT,
         "factor by which it is enlarged",
+    ),
+    "mask_alone": Code(
+        "masks",
+        "A file that is called as the masks of other images are, without an image of its own.",
+        "Add its image, or rename it; if it is an image, set `data.masks: none`.",
+        UNUSABLE,
+    ),
+    "mask_size": Code("masks", "A mask of another size than its upright image.", "Draw it anew.", UNUSABLE),
+    "mask_values": Code(
+        "masks",
+        "Called a mask, but has the many colours of a picture, or numbers that 8 bits cannot hold.",
+        "If it is a picture, set `data.masks: none`; else save its labels as a palette or as grey.",
+        UNUSABLE,
     ),
     "label_conflict": Code(
         "set", "The same pixels under two labels.", "Decide which is right, and delete the others.", SUSPECT

@@ -11,7 +11,8 @@ from morelike.core import files, progress
 from morelike.images.colour import WHITE, Colour
 from morelike.storage import grouping
 from morelike.storage.errors import SourceError
-from morelike.storage.sources import open_source
+from morelike.storage.labels import Entry
+from morelike.storage.sources import Source, open_source
 from morelike.validate import (
     collection,
     drift,
@@ -19,6 +20,7 @@ from morelike.validate import (
     groups,
     hashing,
     likeness,
+    masks,
     policies,
     rules,
     sets,
@@ -54,6 +56,7 @@ class Audit:
         background: RGB, 0 to 255; transparent images are laid on it.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
         groups: which images must share a split, as ``data.groups`` says it; None for near-duplicates alone.
+        pair_masks: whether masks are told from images.
     """
 
     out: Path
@@ -62,6 +65,7 @@ class Audit:
     background: Colour = WHITE
     resized_px: tuple[int, int] | None = None
     groups: str | None = None
+    pair_masks: bool = True
 
     @property
     def evidence(self) -> Path:
@@ -78,12 +82,12 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
 
     ``out`` is written all or nothing and gets:
 
-    - ``manifest.parquet``: a row per accepted image, sorted by file.
+    - ``manifest.parquet``: a row per accepted image, sorted by file; and ``masks.parquet``, a row per mask of one.
     - ``quarantine.parquet`` and ``.csv``: a row per file that is not used; code, value, limit and detail say why.
     - ``findings.parquet`` and ``.csv``: a row per file and fault code, with its policy.
     - ``expectations.json`` and ``summary.json``.
 
-    Every raw file has one row in either the manifest or the quarantine. The bytes depend only on the raw files, the
+    Every raw file has one row in the manifest, the masks or the quarantine. The bytes depend only on the raw files, the
     settings, and (for drift) the set that was accepted before.
 
     Raises:
@@ -94,20 +98,21 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     fault_rules = settings.codes
     policies.check_rules(fault_rules)
     source = open_source(raw)
-    entries = grouping.grouped(source.entries(), audit.groups)
-    if not entries:
-        raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
+    entries = _listed(source, audit)
     max_pixels = int(fault_rules["bomb"].limit)
     table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
     images, found = find_faults(table, fault_rules, audit.resized_px)
     shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
-    found = policies.noted(rules.gathered([found, shifts]), fault_rules)
-    quarantine = policies.quarantined(found).merge(table[["file"]], on="file")[QUARANTINE].sort_values("file")
+    beside = masks.inspected(source, table, max_pixels, workers)
+    found = rules.gathered([found, shifts, masks.faults(beside, set(images["file"]))])
+    found = policies.noted(found, fault_rules)
+    quarantine = policies.quarantined(found)[QUARANTINE].sort_values("file")
+    images["mask"] = images["mask"].where(~images["mask"].isin(quarantine["file"]), "")
     with files.written_aside(audit.evidence) as folder:
         _write_tables(folder, quarantine, found)
     see = f"see {audit.evidence}"
-    policies.check_limits(found, fault_rules, len(table), see)
-    _check_quarantined(table, quarantine, settings.max_quarantined_share, see)
+    policies.check_limits(found, fault_rules, len(table) + len(beside), see)
+    _check_quarantined(len(table) + len(beside), quarantine, settings.max_quarantined_share, see)
 
     images["split"] = splitting.assign_splits(images, settings.split.model_dump(), audit.seed)
     groups.check_filled(images)
@@ -117,13 +122,12 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     checked = expectations.check(manifest, suite)
     files.write_json(audit.evidence / "expectations.json", checked)
     for rule, count, first in expectations.breaches(checked):
-        raise ValidationError(
-            rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
-        )
+        raise ValidationError(rule, count, "none", first, f"Mend or remove them; {see}/expectations.json")
 
     about = summary.summarise(images, given, quarantine, found, source.skipped(), fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
+        beside.loc[beside["mask"].isin(manifest["mask"]), masks.KEPT].to_parquet(folder / "masks.parquet", index=False)
         _write_tables(folder, quarantine, found)
         files.write_json(folder / "expectations.json", checked)
         files.write_json(folder / "summary.json", about)
@@ -132,6 +136,13 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     for line in summary.lines(about):
         progress.say(line)
     return summary.numbers(about)
+
+
+def _listed(source: Source, audit: Audit) -> list[Entry]:
+    entries = grouping.grouped(source.entries(audit.pair_masks), audit.groups)
+    if not entries:
+        raise SourceError(f"{source.root}: expected images, found no file; set data.raw to where the images are")
+    return entries
 
 
 def find_faults(
@@ -188,15 +199,15 @@ def _manifest(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return images[list(MANIFEST)].astype(MANIFEST)
 
 
-def _check_quarantined(table: pd.DataFrame, quarantine: pd.DataFrame, limit: float, see: str) -> None:
-    """Refuse a raw set with too many unusable files; exact duplicates do not count as unusable."""
-    bad = quarantine[quarantine["code"] != "exact_duplicate"]
-    if len(quarantine) < len(table) and len(bad) <= limit * len(table):
+def _check_quarantined(total: int, quarantine: pd.DataFrame, limit: float, see: str) -> None:
+    """Refuse a raw set with too many unusable files; exact duplicates and masks alone do not count as unusable."""
+    bad = quarantine[~quarantine["code"].isin(["exact_duplicate", "mask_alone"])]
+    if len(quarantine) < total and len(bad) <= limit * total:
         return
     rule = f"quarantined files ({', '.join(f'{n} {code}' for code, n in bad['code'].value_counts().items())})"
     first = [f"{row.file} ({row.code})" for row in bad.itertuples()]
     advice = f"Mend or remove them, or raise validate.max_quarantined_share; {see}"
-    raise ValidationError(rule, len(bad), f"{limit:.0%} of {len(table)}", first, advice)
+    raise ValidationError(rule, len(bad), f"{limit:.0%} of {total}", first, advice)
 
 
 def _write_tables(folder: Path, quarantine: pd.DataFrame, found: pd.DataFrame) -> None:

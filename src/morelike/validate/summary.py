@@ -26,9 +26,11 @@ def summarise(
     """
     classes = images.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
     sizes = images.groupby("near_group").size()
+    masked = int((images["mask"] != "").sum())
     return {
-        "files": len(images) + len(quarantine),
+        "files": len(images) + masked + len(quarantine),
         "accepted": len(images),
+        "masks": masked,
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
         "skipped": skipped,
@@ -77,7 +79,8 @@ def numbers(about: dict[str, Any]) -> dict[str, Any]:
 def lines(about: dict[str, Any]) -> list[str]:
     """Return :func:`summarise`'s result as a few lines of text."""
     near, named, splits = about["near_duplicates"], about["groups"], about["splits"]
-    said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes"]
+    masks = f", {about['masks']} more are their masks" if about["masks"] else ""
+    said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes{masks}"]
     for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):
         if counts:
             said.append(f"{what}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items()))
