@@ -26,7 +26,7 @@ def result(*names):
         ("images/train/x.png", "annotations/train/x.png"),
         ("cat/images/x.jpg", "cat/masks/x.png"),
         ("cat/x.jpg", "cat/masks/x.png"),
-        ("train/cat/1.png", "masks/train/cat/1.png"),
+        ("train/cat/1.png", "__masks__/train/cat/1.png"),
         ("VOC/JPEGImages/1.jpg", "VOC/SegmentationClass/1.png"),
     ],
 )
@@ -105,5 +105,5 @@ def test_with_masks_none_every_file_is_an_image(tmp_path):
 
 def test_an_exported_dataset_with_masks_is_read_back_as_it_was(tmp_path):
     names = [f"{split}/{label}/{row}.png" for split in ("train", "val", "test") for label in "ab" for row in range(2)]
-    got = listed(tmp_path, names + [f"masks/{name}" for name in names])
-    assert got == sorted((name, name.split("/")[1], name.split("/")[0], f"masks/{name}") for name in names)
+    got = listed(tmp_path, names + [f"__masks__/{name}" for name in names])
+    assert got == sorted((name, name.split("/")[1], name.split("/")[0], f"__masks__/{name}") for name in names)

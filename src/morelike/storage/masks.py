@@ -10,7 +10,7 @@ from morelike.storage.labels import Entry, has_image_extension
 
 CALLED = "masks?|seg|segmentations?|labels?|annotations?|gt"
 ENDING = re.compile(rf"(?P<stem>.+)(?P<ending>[-_.]({CALLED}))", re.IGNORECASE)
-MASK_FOLDER = re.compile(rf"{CALLED}|segmentationclass|ground_truth", re.IGNORECASE)
+MASK_FOLDER = re.compile(rf"{CALLED}|__masks__|segmentationclass|ground_truth", re.IGNORECASE)
 WORDS = ("mask", "seg", "label", "annotation", "gt", "ground")  # far faster to look for than what follows
 SIGN = re.compile(rf"[-_.]({CALLED})\.[^./\n]+$|(^|/)({MASK_FOLDER.pattern})/", re.MULTILINE)
 IMAGE_FOLDERS = {"image", "images", "img", "imgs", "jpegimages"}
