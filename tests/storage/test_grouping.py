@@ -25,16 +25,16 @@ def test_a_path_is_named_by_the_group_called_group_else_the_first_one_else_the_w
     assert groups_of(rule, ["a/p1_left.png", "b/p12_right.png"]) == named
 
 
-def test_an_image_that_a_rule_says_nothing_of_keeps_its_group_and_files_that_are_no_images_have_none():
-    entries = [Entry("p1_a.png"), Entry("stack.tif", group="stack.tif"), Entry("p1_notes.txt")]
-    assert [entry.group for entry in grouped(entries, r"(p\d+)_")] == ["p1", "stack.tif", ""]
+def test_a_file_that_a_rule_says_nothing_of_keeps_its_group():
+    entries = [Entry("p1_a.png"), Entry("stack.tif#0001", group="stack.tif"), Entry("p2.tif#0001", group="p2.tif")]
+    assert [entry.group for entry in grouped(entries, r"(p\d+)")] == ["p1", "stack.tif", "p2"]
     assert grouped(entries, None) == entries
 
 
 def test_a_column_of_the_table_of_labels_names_groups():
     row = '{"age": "50", "patient": "007"}'
     assert groups_of("column:patient", ["a.png"], row) == ["007"]
-    with pytest.raises(SourceError, match=r"column:papyrus.*no image has .* are: age, patient"):
+    with pytest.raises(SourceError, match=r"column:papyrus.*no image has .* labels: age, patient"):
         groups_of("column:papyrus", ["a.png"], row)
 
 

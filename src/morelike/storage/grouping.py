@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from morelike.storage.errors import SourceError
-from morelike.storage.labels import Entry, has_image_extension
+from morelike.storage.labels import Entry
 
 COLUMN = "column:"
 
@@ -31,7 +31,7 @@ def check_rule(rule: str) -> str:
 
 
 def grouped(entries: Iterable[Entry], rule: str | None) -> list[Entry]:
-    """Give each image its group by ``rule``; one that the rule says nothing of keeps the group that it has.
+    """Give each file its group by ``rule``; one that the rule says nothing of keeps the group that it has.
 
     Args:
         entries: the raw files.
@@ -40,16 +40,15 @@ def grouped(entries: Iterable[Entry], rule: str | None) -> list[Entry]:
             None leaves all as they are.
 
     Raises:
-        SourceError: if no image gets a group.
+        SourceError: if no file gets a group.
     """
     entries = list(entries)
     if rule is None:
         return entries
     name_of = _by_column(rule.removeprefix(COLUMN)) if rule.startswith(COLUMN) else _by_path(re.compile(rule))
-    images = [entry for entry in entries if has_image_extension(entry.name)]
-    names = {entry.name: name for entry in images if (name := name_of(entry))}
-    if images and not names:
-        raise SourceError(_nothing_named(rule, images[0]))
+    names = {entry.name: name for entry in entries if (name := name_of(entry))}
+    if entries and not names:
+        raise SourceError(_nothing_named(rule, entries[0]))
     return [replace(entry, group=names.get(entry.name, entry.group)) for entry in entries]
 
 
@@ -71,4 +70,4 @@ def _nothing_named(rule: str, first: Entry) -> str:
     if not rule.startswith(COLUMN):
         return f"data.groups {rule!r} matches no path: expected it in paths such as {first.name}; mend it, or set null"
     columns = ", ".join(json.loads(first.attributes)) or "none"
-    return f"data.groups {rule!r}: no image has such a value; the columns beside the labels are: {columns}"
+    return f"data.groups {rule!r}: no image has such a value; name one of the columns beside the labels: {columns}"

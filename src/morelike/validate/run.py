@@ -202,7 +202,7 @@ def _manifest(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 def _check_quarantined(total: int, quarantine: pd.DataFrame, limit: float, see: str) -> None:
     """Refuse a raw set with too many unusable files; exact duplicates and masks alone do not count as unusable."""
     bad = quarantine[~quarantine["code"].isin(["exact_duplicate", "mask_alone"])]
-    if len(quarantine) < total and len(bad) <= limit * total:
+    if len(quarantine) < total and len(bad) <= policies.of_share(limit, total):
         return
     rule = f"quarantined files ({', '.join(f'{n} {code}' for code, n in bad['code'].value_counts().items())})"
     first = [f"{row.file} ({row.code})" for row in bad.itertuples()]
