@@ -42,6 +42,12 @@ def test_sound_random_splits_are_called_far_at_most_once_in_a_thousand(train, va
     assert sum(negative(draw[:train], draw[train:]) for draw in draws) <= 4
 
 
+def test_ten_sound_photographs_go_on_though_one_of_val_is_far_in_pixels(tmp_path):
+    drawn = [photographs(9, seed) for seed in range(30)]
+    shifts = [check_splits(stored(tmp_path / str(n), one[:8], one[8:]))["val"] for n, one in enumerate(drawn)]
+    assert max(shifts) > 1.2
+
+
 def test_one_image_is_far_exactly_where_students_prediction_interval_ends():
     train = np.random.default_rng(0).normal(0.5, 0.1, (8, 1))
     half = stats.t.ppf(1 - 5e-4 / 2, 7) * train.std(ddof=1) * np.sqrt(1 + 1 / 8)
