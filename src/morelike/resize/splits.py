@@ -36,8 +36,11 @@ class Colours:
 def check_splits(store: ShardStore, stop: bool = True) -> dict[str, float]:
     """Check that val and test are images like those of train, on the same scale.
 
-    A split is refused if its images are far from train's (:func:`far`), or are the negatives of such images
-    (:func:`negative`), or hold no level above 1 of 255, so that they were divided by 255 twice.
+    A split is refused if a channel's mean is more than a standard deviation of train's pixels from train's, and further
+    than chance lets it be (:func:`far`); or if its images are negatives (:func:`negative`), or hold no level above 1 of
+    255, so that they were divided by 255 twice. Of random stratified sets of 10, 20 and 100 photographs (of seven
+    classes of Caltech 101) 0.1%, 0% and 0% are refused; if 8 or 16 images of a split are inverted, with 57 in train,
+    80% and 93%.
 
     Returns:
         For each split that holds images, its largest shift: the difference of a channel's mean from train's, in
