@@ -2,9 +2,12 @@
 
 import pytest
 
+from morelike.core import settings
+from morelike.core.errors import ParamsError
 from morelike.storage.errors import SourceError
 from morelike.storage.grouping import check_rule, grouped
 from morelike.storage.labels import Entry
+from morelike.storage.settings import Data
 
 
 def groups_of(rule, names, attributes="{}"):
@@ -47,3 +50,9 @@ def test_a_rule_that_matches_no_path_is_shown_beside_one():
 def test_a_rule_that_names_nothing_is_refused(rule):
     with pytest.raises(ValueError, match=r"a regular expression|the name of a column"):
         check_rule(rule)
+
+
+def test_a_regular_expression_that_is_none_is_refused_when_the_settings_are_read():
+    params = settings.parse("data: {raw: here, background: white, groups: '(p'}")
+    with pytest.raises(ParamsError, match=r"data\.groups: expected a regular expression: missing \), .* got '\(p'"):
+        params.section("data", Data)

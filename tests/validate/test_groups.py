@@ -26,7 +26,7 @@ def audit(root, rule=RULE, **codes):
 def patients(root, count=6, images=4, folder="cat"):
     for patient in range(count):
         for row in range(images):
-            save(root / "raw" / folder / f"p{patient}_{row}.png", 100 * patient + row)
+            save(root / "raw" / folder / f"p{patient}_{row}.png", 100 * patient + row + 1000 * ord(folder[0]))
     return root
 
 
@@ -45,7 +45,7 @@ def test_joined_groups_are_the_finest_that_part_neither_kind(rows):
 
 def test_no_patient_straddles_drawn_splits_though_a_near_duplicate_links_two(tmp_path):
     patients(tmp_path, 8)
-    brighter = np.clip(drawn(100).astype(int) + 4, 0, 255).astype(np.uint8)
+    brighter = np.clip(drawn(100 + 1000 * ord("c")).astype(int) + 4, 0, 255).astype(np.uint8)
     Image.fromarray(brighter).save(tmp_path / "raw/cat/p5_like_p1.png")
     audit(tmp_path)
     manifest = tables(tmp_path / "out")[0]
@@ -79,11 +79,12 @@ def test_a_patient_in_two_given_splits_ends_the_run_or_is_taken_out_of_train(tmp
     assert set(findings(tmp_path / "out").query("code == 'group_straddles'")["file"]) == {"train/cat/p0_0.png"}
 
 
-def test_fewer_patients_than_splits_cannot_be_split(tmp_path):
-    with pytest.raises(
-        ValidationError, match=r"no image for test: groups: 2 found.*p0 \(10 images\), p1 \(10 images\)"
-    ):
-        audit(patients(tmp_path, 2, 10))
+@pytest.mark.parametrize("rule", [RULE, r"^(cat|dog)/"])
+def test_patients_too_few_or_as_large_as_a_class_cannot_be_split(tmp_path, rule):
+    for folder in ("cat", "dog"):
+        patients(tmp_path, 2, 10, folder)
+    with pytest.raises(ValidationError, match=r"too large to leave an image for .*: groups: 2 found.*\(20 images\)"):
+        audit(tmp_path, rule)
 
 
 def test_one_patient_with_most_images_is_said():

@@ -61,22 +61,23 @@ def too_large(images: Table, fault_rules: FaultRules) -> Table:
     return rules.finding("large_group", detail, share, limit)
 
 
-def check_filled(images: Table) -> None:
-    """Check that groups are no reason why a split has no image.
+def check_filled(images: Table, shares: dict[str, float]) -> None:
+    """Check that given groups are no reason why a split of some share has no image.
 
     Args:
         images: columns ``split``, ``group`` and ``given_group``.
+        shares: of each split.
 
     Raises:
         ValidationError: names the empty splits, the number of groups and the largest ones.
     """
-    empty = [split for split in SPLITS if not (images["split"] == split).any()]
-    sizes = images["group"].value_counts()
-    if not empty or len(sizes) >= len(SPLITS) or not (images["given_group"] != "").any():
+    empty = [split for split in SPLITS if shares[split] and not (images["split"] == split).any()]
+    if not empty or not (images["given_group"] != "").any():
         return
-    first = [f"{_names(images[images['group'] == group])} ({count} images)" for group, count in sizes.items()]
-    rule = f"groups that never straddle splits leave no image for {' and '.join(empty)}: groups"
-    raise ValidationError(rule, len(sizes), f"at least {len(SPLITS)}", first, "Name smaller groups in data.groups")
+    sizes = images["group"].value_counts()
+    first = [f"{_names(images[images['group'] == group])} ({count} images)" for group, count in sizes.head(6).items()]
+    rule = f"groups are too few or too large to leave an image for {' and '.join(empty)}: groups"
+    raise ValidationError(rule, len(sizes), "at least 3 in a class", first, "Name smaller groups in data.groups.")
 
 
 def summarised(images: Table) -> dict[str, int]:

@@ -114,8 +114,9 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     policies.check_limits(found, fault_rules, len(table) + len(beside), see)
     _check_quarantined(len(table) + len(beside), quarantine, settings.max_quarantined_share, see)
 
-    images["split"] = splitting.assign_splits(images, settings.split.model_dump(), audit.seed)
-    groups.check_filled(images)
+    shares = settings.split.model_dump()
+    images["split"] = splitting.assign_splits(images, shares, audit.seed)
+    groups.check_filled(images, shares)
     manifest = _manifest(images, found)
     given = splitting.given_splits(images)
     suite = expectations.suite(fault_rules, sorted(set(table["label"]) - {""}), bool(given))
