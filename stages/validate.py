@@ -10,14 +10,11 @@ def main(raw: str, out: Path, metrics: Path) -> None:
     """Audit ``raw`` into ``out``."""
     # Not above: the workers load this module too, and need little to start fast.
     from morelike.core import files, settings
-    from morelike.storage.settings import Data
     from morelike.validate import run
     from morelike.validate.settings import Validate
 
     params = settings.read()
-    background = params.section("data", Data).background_rgb
-    sides = params.value("resize.height_px"), params.value("resize.width_px")
-    audit = run.Audit(out, cli.STATE, params.seed, background, None if "auto" in sides else sides)
+    audit = run.Audit.of(params, out, cli.STATE)
     files.write_json(metrics, run.validate(raw, params.section("validate", Validate), audit))
 
 

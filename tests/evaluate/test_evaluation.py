@@ -67,13 +67,15 @@ def evaluate(folder, images) -> tuple[dict, dict]:
 
 @pytest.mark.usefixtures("one_process")
 def test_more_true_images_of_a_rare_class_do_not_harm(tmp_path):
-    metrics, summary = evaluate(tmp_path, real_images() + [("train", "ring", "ring", True)] * 60)
+    unlearnt = [("test", "pale", "ring", False)] * 10
+    metrics, summary = evaluate(tmp_path, real_images() + [("train", "ring", "ring", True)] * 60 + unlearnt)
+    assert summary["classes_not_in_train"] == ["pale"]
     assert metrics["verdict"] != "harms"
     assert metrics["difference/mean"] > 0
     assert summary["rare_classes"] == ["ring"]
     predictions = pd.read_parquet(tmp_path / "evaluation" / "predictions.parquet")
     assert set(predictions["path"].str.split("/").str[0]) == {"test"}
-    assert predictions.groupby(["arm", "seed"]).size().tolist() == [180] * 15
+    assert predictions.groupby(["arm", "seed"]).size().tolist() == [190] * 15
     arms = pd.read_csv(tmp_path / "evaluation" / "arms.csv").groupby("arm")["balanced_accuracy"].mean()
     assert arms["synthetic"] == pytest.approx(metrics["balanced_accuracy/synthetic"])
 
@@ -94,6 +96,12 @@ def test_images_under_wrong_labels_do_not_help(tmp_path):
     [
         ([("train", "dash", "dash", False)] * 4 + [("train", "dash", "dash", True)] * 4, "one class"),
         ([row for row in real_images() if row[0] == "train"], "no test|test images"),
+        ([row for row in real_images() if row[:2] not in [("test", "dash"), ("test", "pole")]], "test images"),
+        (
+            [("train", "dash", "dash", False), ("train", "pole", "pole", False), ("test", "dash", "dash", False)]
+            + [("test", "ring", "ring", False)] * 3,
+            "train and test images",
+        ),
         (real_images(), "no synthetic"),
     ],
 )

@@ -53,3 +53,20 @@ def test_a_class_is_rare_below_half_of_the_largest():
 def test_the_same_seed_gives_the_same_intervals():
     assert summarise(judged(0.9, 0.8), SETTINGS, seed=5) == summarise(judged(0.9, 0.8), SETTINGS, seed=5)
     assert summarise(judged(0.9, 0.8), SETTINGS, seed=5) != summarise(judged(0.9, 0.8), SETTINGS, seed=6)
+
+
+def test_a_class_in_test_alone_is_named_and_changes_no_figure():
+    known = judged(0.9, 0.7)
+    targets = np.concatenate([known.targets, np.full(50, 3)])
+    predicted = np.concatenate([known.predicted, np.zeros((5, 3, 50), int)], axis=2)
+    more = Judged(known.arms, list("abcd"), predicted, targets, np.array([100, 49, 50, 0]), 70)
+    without, beside = (summarise(one, SETTINGS, seed=0) for one in (known, more))
+    assert beside["classes_not_in_train"] == ["d"]
+    assert beside["arms"]["real"]["recall"]["d"]["mean"] == 0
+    for key in ("verdict", "chance", "rare_classes"):
+        assert beside[key] == without[key]
+    for arm, figures in without["arms"].items():
+        means = [one["arms"][arm]["balanced_accuracy"]["mean"] for one in (without, beside)]
+        assert means[0] == pytest.approx(means[1])
+        assert beside["arms"][arm]["by_seed"] == pytest.approx(figures["by_seed"])
+    assert beside["sentence"].endswith("300 test images). Left out, as no real train image shows them: d.")

@@ -159,6 +159,15 @@ def page_text(where: page.Inputs) -> str:
     return page.render(page.gathered(where, SETTINGS, PARAMS.values, where.validated.parents[1]))
 
 
+def test_a_class_in_test_alone_is_marked_beside_its_recall(full):
+    path = full.evaluation / "summary.json"
+    summary = files.read_json(path)
+    files.write_json(path, summary | {"classes_not_in_train": [CLASSES[0]], "rare_classes": []})
+    text = page_text(full)
+    assert text.count("(not in train)") == 1
+    assert "Not in train, so nothing could learn them, and left out of balanced accuracy:" in text
+
+
 def test_names_of_classes_and_files_are_escaped(full, tmp_path):
     text = written(full, tmp_path)[1]
     assert EVIL not in text

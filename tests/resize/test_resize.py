@@ -16,7 +16,8 @@ from torchvision.transforms.v2.functional import resize as torchvision_resize
 from morelike.images import pixels
 from morelike.images.errors import NormalisationError
 from morelike.resize import resize
-from morelike.resize.resize import Form, antialiased, chosen_form, to_form
+from morelike.resize.form import Form, antialiased, to_form
+from morelike.resize.resize import chosen_form
 from morelike.resize.settings import Resize
 from morelike.storage.errors import SourceError
 from morelike.storage.shards import ShardStore
@@ -65,6 +66,8 @@ def write_raw(root, images, splits=None, colourfulness=None):
                 "label": name.split("/")[0],
                 "split": splits[number] if splits else "train",
                 "group": number,
+                "given_group": "",
+                "mask": "",
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "phash": "0" * 16,
                 "width_px": decoded.shape[1],

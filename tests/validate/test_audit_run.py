@@ -174,10 +174,12 @@ def test_a_class_too_small_to_split_is_named(tmp_path):
         validate(tmp_path)
 
 
-def test_a_small_class_with_a_given_split_keeps_it(tmp_path):
+def test_a_small_class_with_a_given_split_keeps_it_and_one_in_test_alone_is_said(tmp_path, capsys):
     raw = fill(tmp_path / "raw", ["train/cat", "val/cat", "test/cat"])
     save(raw / "train/emu/1.png", 777)
+    save(raw / "test/fox/1.png", 778)
     validate(tmp_path)
+    assert "no image in train of fox (nothing can learn it; it is left out of balanced" in capsys.readouterr().out
     assert tables(tmp_path / "out")[0].set_index("file").loc["train/emu/1.png", "split"] == "train"
 
 

@@ -66,7 +66,7 @@ def test_a_sound_table_meets_every_expectation_and_the_result_is_json(tmp_path):
         ("split", "holdout", "every split is train, val or test"),
         ("pixel_sha256", f"{0:064x}", "no two images have the same pixels"),
         ("phash", "xyz", "a perceptual hash is 16 hex digits"),
-        ("group", 0, "near-duplicates are in one split"),
+        ("group", 0, "near-duplicates and groups are in one split"),
         (
             "disagreement",
             0.5,

@@ -66,6 +66,12 @@ def test_a_run_fails_over_the_count_or_share_that_is_allowed(change, count, fail
         policies.check_limits(findings, rules, 100, "see there")
 
 
+@pytest.mark.parametrize(("share", "count", "fails"), [("5%", 1, False), ("5%", 2, True), ("0%", 1, True)])
+def test_a_share_of_a_few_files_allows_one(share, count, fails):
+    rules = rules_with("constant", policy="quarantine", at_most=share)
+    assert (policies.allowed(rules["constant"], 10) < count) == fails
+
+
 def test_all_limits_that_are_broken_are_named():
     rules = rules_with("constant", policy="fail") | rules_with("nan", policy="fail")
     rules = rules | {"constant": FaultRule(policy="fail")}

@@ -12,7 +12,6 @@ import pandas as pd
 from morelike.audit.reading import COLUMNS, Reader
 from morelike.audit.workers import without_main
 from morelike.core.settings import Params
-from morelike.storage.settings import Data
 from morelike.validate import policies, run, splitting, summary
 from morelike.validate.codes import CODES
 from morelike.validate.errors import ValidationError
@@ -72,23 +71,21 @@ def audit(folder: Path | str, values: Params, cache: Path | str | None, workers:
     """Audit ``folder`` by the rules in ``values``; the rest is as :func:`morelike.audit.audit` says."""
     settings = values.section("validate", Validate)
     policies.check_rules(settings.codes, values.path)
-    background = values.section("data", Data).background_rgb
-    sides = values.value("resize.height_px"), values.value("resize.width_px")
     with tempfile.TemporaryDirectory(prefix="morelike-audit-") as away:
         state = Path(cache or away)
-        place = run.Audit(state, state, background=background, resized_px=None if "auto" in sides else sides)
+        place = run.Audit.of(values, state, state)
         examined = run.examine(folder, settings, place, workers)
-    return _judged(examined, settings, Reader(examined.source, int(settings.codes["bomb"].limit), background))
+    return _judged(examined, settings, Reader(examined.source, int(settings.codes["bomb"].limit), place.background))
 
 
 def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audited:
-    table, fault_rules = examined.table, settings.codes
+    fault_rules = settings.codes
     found = policies.noted(examined.found, fault_rules)
     quarantine = run.quarantined_files(found).reset_index(drop=True)
     images = examined.images.assign(split=examined.images["given"])
     images = run.manifest_of(images.assign(group=images.get("group", 0)), found)
     counts = {
-        "files": len(table),
+        "files": examined.files,
         "accepted": len(images),
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
@@ -97,8 +94,8 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
         "splits": {split: int((images["split"] == split).sum()) for split in splitting.given_splits(examined.images)},
         "found": summary.by_code(found, fault_rules),
         "failed": _breached(
-            lambda: policies.check_limits(found, fault_rules, len(table), RULES),
-            lambda: run.check_quarantined(len(table), quarantine, settings.max_quarantined_share, RULES),
+            lambda: policies.check_limits(found, fault_rules, examined.files, RULES),
+            lambda: run.check_quarantined(examined.files, quarantine, settings.max_quarantined_share, RULES),
         ),
     }
     return Audited(
@@ -109,7 +106,7 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
         fault_rules,
         reader,
         converted=frozenset(examined.found["file"][examined.found["code"].isin(CONVERTED)]),
-        decodable=table.loc[table["width_px"].notna(), COLUMNS],
+        decodable=examined.table.loc[examined.table["width_px"].notna(), COLUMNS],
     )
 
 

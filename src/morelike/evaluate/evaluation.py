@@ -52,10 +52,11 @@ def evaluate(augmented: Path, out: Path, settings: Evaluate, augment: Augment, s
 def not_measured(index: pd.DataFrame) -> str | None:
     """Return why no classifier can judge this dataset; None if one can."""
     train, real = index["split"] == "train", ~index["synthetic"].astype(bool)
-    if index.loc[train & real, "label"].nunique() < 2:
+    learnt = set(index.loc[train & real, "label"])
+    if len(learnt) < 2:
         return "one class, and a classifier needs two"
-    if index.loc[index["split"] == "test", "label"].nunique() < 2:
-        return "fewer than two classes have test images"
+    if len(learnt & set(index.loc[index["split"] == "test", "label"])) < 2:
+        return "fewer than two classes have train and test images"
     if not (train & ~real).any():
         return "there are no synthetic images"
     return None
@@ -140,5 +141,6 @@ def _write_tables(out: Path, judged: verdict.Judged, store: shards.ShardStore) -
     by_class = correct.groupby(["arm", "seed", "label"], sort=False)["recall"].agg(["size", "mean"]).reset_index()
     by_class = by_class.rename(columns={"size": "images", "mean": "recall"})
     by_class.to_parquet(out / "recalls.parquet")
-    by_arm = by_class.groupby(["arm", "seed"], sort=False)["recall"].mean().rename("balanced_accuracy")
+    learnt = by_class["label"].isin(judged.classes[k] for k in np.flatnonzero(judged.real_counts))
+    by_arm = by_class[learnt].groupby(["arm", "seed"], sort=False)["recall"].mean().rename("balanced_accuracy")
     by_arm.reset_index().to_csv(out / "arms.csv", index=False, lineterminator="\n")

@@ -25,7 +25,7 @@ Do not publish them, or results on them, as if they were real.
 
 `manifest.parquet` has a row per image: split, label, `synthetic`, generator, method, seed, the real image it was made
 from and that file's sha256, the nearest real train image and its distance (rms of pixels in [0, 1]), the sha256 of
-the model and of the PNG. {metadata}
+the model and of the PNG. {metadata}{masks}
 
 {generators}
 
@@ -49,6 +49,12 @@ That of the raw images, which this card does not know.
 """
 
 
+MASKS = """
+
+The column `mask` is the path of an image's mask: a PNG of the same size in `__masks__/`, whose values are the labels of
+the raw mask, 0 where the image was padded. Synthetic images have none."""
+
+
 def text(
     manifest: pd.DataFrame, filtered: pd.DataFrame, quarantined: dict[str, int], measured: dict, described: bool
 ) -> str:
@@ -69,6 +75,7 @@ def text(
         classes=measured["classes"],
         counts=_counts(manifest),
         metadata=f"`{named}` in each split has the most used of these columns.",
+        masks=MASKS if (manifest["mask"] != "").any() else "",
         generators=_generators(manifest, measured),
         quarantined=_listed(quarantined),
         filtered=_listed(filtered["reason"].value_counts().sort_index().to_dict()),
@@ -86,6 +93,7 @@ def _head(manifest: pd.DataFrame, described: bool) -> dict:
     if described:
         kinds = {"synthetic": "bool", "generator": "string", "method": "string", "seed": "int64"}
         kinds |= {"source_file": "string", "nearest_distance": "float64"}
+        kinds |= {name: "string" for name in ("given_group", "mask") if (manifest[name] != "").any()}
         features += [{"name": name, "dtype": dtype} for name, dtype in kinds.items()]
     return {
         "pretty_name": "Augmented image dataset",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.core import compute, files, progress
-from morelike.export import card, filters
+from morelike.export import card, filters, masks
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
@@ -21,9 +21,10 @@ from morelike.storage.shards import ShardStore
 SPLITS = ("train", "val", "test")
 FILES_PER_CHUNK = 64
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
+NEW = {"given_group": "", "mask": ""}
 MANIFEST = [
     *("path", "split", "label", "synthetic", "generator", "method", "seed", "source_file", "source_sha256"),
-    *("settings", "model_sha256", "nearest_file", "nearest_distance", "sha256"),
+    *("settings", "model_sha256", "nearest_file", "nearest_distance", "given_group", "mask", "sha256"),
 ]
 METADATA = ["file_name", "label", "synthetic", "generator", "method", "seed", "source_file", "nearest_distance"]
 ADVICE = {
@@ -55,8 +56,9 @@ class Sources:
 def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, workers: int | None = None) -> dict:
     """Write the real images of all splits and the new images that pass the filters into ``out``.
 
-    ``out`` gets ``<split>/<class>/*.png`` (torchvision's ImageFolder), ``<split>/metadata.csv`` (Hugging
-    Face's imagefolder), ``manifest.parquet``, ``filtered.parquet`` and the dataset card ``README.md``.
+    ``out`` gets ``<split>/<class>/*.png`` (torchvision's ImageFolder), the mask of each real image that has one under
+    the same path in ``__masks__/``, ``<split>/metadata.csv`` (Hugging Face's imagefolder), ``manifest.parquet``,
+    ``filtered.parquet`` and the dataset card ``README.md``.
     Of the images that a model made of a class, the share ``settings.mix[model]`` is taken: the first that pass.
 
     Args:
@@ -79,6 +81,7 @@ def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, 
     table, filtered = _chosen(resized, Path(sources.synthetic), real, settings, Path(state))
     with files.written_aside(out) as aside:
         table["sha256"] = list(_written(table, aside, workers))
+        masks.write(table, sources.resized, aside)
         manifest = _in_order(table[MANIFEST])
         manifest.to_parquet(aside / "manifest.parquet")
         filtered.to_parquet(aside / "filtered.parquet")
@@ -200,12 +203,13 @@ def _real_rows(resized: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
     names = [f"real_{row:06d}.png" for row in range(len(resized))]
     table = resized.index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
     table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(resized)))
-    return _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, folders)
+    table = _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, folders)
+    return table.assign(mask=(f"{masks.FOLDER}/" + table["path"]).where(table["mask"] != "", ""))
 
 
 def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
     names = [f"{model}_{row:06d}.png" for row in index["row"]]
-    table = index.assign(split="train", synthetic=True, store=str(folder))
+    table = index.assign(**NEW, split="train", synthetic=True, store=str(folder))
     return _with_paths(table, names, folders)
 
 
@@ -259,7 +263,8 @@ def _write_metadata(manifest: pd.DataFrame, out: Path) -> bool:
     tables = {split: manifest[manifest["split"] == split] for split in splits}
     survives = _labels_survive_csv([sorted(set(table["label"])) for table in tables.values()])
     for split, table in tables.items():
-        metadata = table.assign(file_name=table["path"].str.removeprefix(f"{split}/"))[METADATA].replace("", "none")
+        columns = [*METADATA, *(column for column in NEW if (manifest[column] != "").any())]
+        metadata = table.assign(file_name=table["path"].str.removeprefix(f"{split}/"))[columns].replace("", "none")
         text = metadata.to_csv(index=False, lineterminator="\n")
         files.write_text(out / split / ("metadata.csv" if survives else "provenance.csv"), text)
     return survives

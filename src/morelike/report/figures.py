@@ -51,14 +51,16 @@ def differences(summary: dict) -> str:
 
 
 def class_recalls(summary: dict) -> str:
-    """Chart the recall of each class without and with the synthetic images; rare classes are marked."""
+    """Chart the recall of each class without and with the synthetic images; rare and unlearnt classes are marked."""
     first = summary["differences"][0]
     figure = go.Figure()
     for arm, colour, offset in ((first["baseline"], INK, -0.15), (first["candidate"], ACCENT, 0.15)):
         tested = {k: v for k, v in summary["arms"][arm]["recall"].items() if v}
         places = [place + offset for place in range(len(tested))]
         figure.add_trace(_dots(list(tested.values()), places, arm_name(arm), colour))
-    names = [_text(k) + (" (rare)" if k in summary["rare_classes"] else "") for k in tested]
+    marks = dict.fromkeys(summary["rare_classes"], " (rare)")
+    marks |= dict.fromkeys(summary["classes_not_in_train"], " (not in train)")
+    names = [_text(k) + marks.get(k, "") for k in tested]
     figure.update_yaxes(tickvals=list(range(len(tested))), ticktext=names)
     return _finished(figure, "recalls", len(tested) * 1.2, "recall on the test split", ".0%", legend=True)
 

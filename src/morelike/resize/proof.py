@@ -10,7 +10,6 @@ from morelike.images.normalisation import check_batch
 from morelike.storage.shards import ShardStore
 
 BATCH_ROWS = 256
-MOST_SHIFT = 1.0  # standard deviations between the means of two splits
 
 
 def check_store(store: ShardStore) -> dict:
@@ -35,35 +34,6 @@ def check_store(store: ShardStore) -> dict:
             "expected up to 1; divide by 255 once"
         )
     return {"images": len(store), "min": low, "max": high}
-
-
-def check_splits(store: ShardStore, most_shift: float = MOST_SHIFT) -> dict[str, float]:
-    """Check that the channel means of val and test are close to those of train.
-
-    Returns:
-        For each split that holds images, its largest shift: the difference of a channel's mean from train's, in
-        standard deviations of train's pixels in that channel.
-
-    Raises:
-        NormalisationError: if a shift is over ``most_shift``, as when a split was normalised differently, or inverted.
-    """
-    mean, std = moments(store, store.rows("train"))
-    shifts = {}
-    for split in ("val", "test"):
-        rows = store.rows(split)
-        if len(rows):
-            others, _ = moments(store, rows)
-            shifts[split] = max(abs(a - b) / max(s, 1 / 255) for a, b, s in zip(others, mean, std, strict=True))
-    far = {split: shift for split, shift in shifts.items() if shift > most_shift}
-    if far:
-        split, shift = max(far.items(), key=lambda item: item[1])
-        first = store.index["file"].iloc[store.rows(split)[0]]
-        raise NormalisationError(
-            f"{split} does not look like train: a channel's mean is {shift:.2g} standard deviations away, limit "
-            f"{most_shift:g}, first {first}: other images, or the same ones normalised or inverted otherwise; "
-            "look at both"
-        )
-    return shifts
 
 
 def moments(store: ShardStore, rows: np.ndarray) -> tuple[list[float], list[float]]:

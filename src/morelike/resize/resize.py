@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from morelike.core import compute, files, progress
 from morelike.images import normalisation, pixels
 from morelike.images.colour import COLOURED, WHITE, Colour
 from morelike.images.errors import ImageError
-from morelike.resize import proof
+from morelike.images.masks import decode as decode_mask
+from morelike.resize import masks, proof, splits
+from morelike.resize.form import Form, to_form
 from morelike.resize.settings import Resize
 from morelike.storage import sources
 from morelike.storage.errors import SourceError
@@ -24,17 +25,7 @@ FILES_PER_CHUNK = 32
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
 FileToResize = tuple[str, str, int]  # file, sha256, number of pixels
 Decoder = Callable[[bytes, int], np.ndarray]
-INDEX = ["file", "label", "split", "group", "sha256", "phash", "width_px", "height_px"]
-
-
-@dataclass(frozen=True)
-class Form:
-    """The form of all stored images: size, channels (1: grey, 3: RGB), and how an image of another shape is fitted."""
-
-    height_px: int
-    width_px: int
-    channels: int
-    fit: str
+INDEX = ["file", "label", "split", "group", "given_group", "mask", "sha256", "phash", "width_px", "height_px"]
 
 
 def write_resized(
@@ -45,7 +36,7 @@ def write_resized(
     background: Colour = WHITE,
     workers: int | None = None,
 ) -> dict:
-    """Write every accepted image in one form into the store ``out``, and check the store.
+    """Write every accepted image in one form into the store ``out``, its mask into ``out/masks``, and check the store.
 
     Args:
         raw: the raw images.
@@ -76,10 +67,13 @@ def write_resized(
         store = ShardStore(aside)
         mean, std = proof.moments(store, store.rows("train"))
         checks = proof.check_store(store)
-        shifts = proof.check_splits(store)
+        shifts = splits.check_splits(store, settings.check_splits)
         channel_order = check_against_second_decoder(store, source, form, settings.check_images, background)
         report = asdict(form) | {"color": "rgb" if form.channels == 3 else "grey", "mean": mean, "std": std}
         report["checks"] = {"float_view": checks, "channel_order": channel_order, "shift_from_train": shifts}
+        if (manifest["mask"] != "").any():
+            read = partial(_decoded, source, decode_mask)
+            masks.write(read, pd.read_parquet(Path(validated) / "masks.parquet"), form, aside / masks.FOLDER, workers)
         files.write_json(aside / "normalisation.json", report)
     return report
 
@@ -97,35 +91,6 @@ def chosen_form(manifest: pd.DataFrame, settings: Resize) -> Form:
     coloured = bool((train["colourfulness"] > COLOURED).any())
     rgb = coloured if settings.color == "auto" else settings.color == "rgb"
     return Form(height, width, 3 if rgb else 1, settings.fit)
-
-
-def to_form(image: np.ndarray, form: Form) -> np.ndarray:
-    """Return a uint8 H×W×{1,3} image in ``form``, uint8 too.
-
-    ``pad`` keeps the whole image and fills the rest with the median colour of its border, ``crop`` keeps
-    the middle, ``stretch`` changes the aspect.
-    """
-    image = pixels.to_colour(image, form.channels)
-    height, width = image.shape[:2]
-    if form.fit == "stretch":
-        return antialiased(image, form.height_px, form.width_px)
-    choose = min if form.fit == "pad" else max
-    scale = choose(form.height_px / height, form.width_px / width)
-    fitted = antialiased(image, max(round(height * scale), 1), max(round(width * scale), 1))
-    return _padded(fitted, form) if form.fit == "pad" else _cropped(fitted, form)
-
-
-def antialiased(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resample uint8 H×W×{1,3} with a bicubic kernel (a = -0.5; Keys 1981) that widens with the reduction.
-
-    A frequency above the new Nyquist limit is suppressed instead of aliased: at 1.5 times the limit 6% of its
-    amplitude is left; an area average (OpenCV's INTER_AREA) leaves 30%.
-    """
-    if image.shape[:2] == (height, width):
-        return image
-    plane = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    resampled = plane.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.asarray(resampled).reshape(height, width, image.shape[2])
 
 
 def check_against_second_decoder(
@@ -168,18 +133,3 @@ def _decoded(source: sources.Source, decoder: Decoder, name: str, sha256: str, m
             f"{name} was accepted by validate but cannot be used now ({error}): the raw images have changed since; "
             "run `dvc repro` to validate them again"
         ) from error
-
-
-def _padded(image: np.ndarray, form: Form) -> np.ndarray:
-    height, width, channels = image.shape
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    padded = np.empty((form.height_px, form.width_px, channels), np.uint8)
-    padded[:] = np.median(border, axis=0).round()
-    top, left = (form.height_px - height) // 2, (form.width_px - width) // 2
-    padded[top : top + height, left : left + width] = image
-    return padded
-
-
-def _cropped(image: np.ndarray, form: Form) -> np.ndarray:
-    top, left = (image.shape[0] - form.height_px) // 2, (image.shape[1] - form.width_px) // 2
-    return image[top : top + form.height_px, left : left + form.width_px]

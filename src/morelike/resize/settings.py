@@ -19,6 +19,7 @@ class Resize(Section):
         description="`pad` adds a border, `crop` cuts the middle out, `stretch` changes the proportions"
     )
     check_images: Count = Field(description="images whose channel order is proven against a second decoder")
+    check_splits: bool = Field(True, description="stop if val or test does not look like train")
 
 
 SECTIONS = {"resize": Resize}

@@ -25,6 +25,9 @@ class Entry:
         split: the given split (``train``, ``val`` or ``test``), "" if none was given.
         code: fault code of a file that must not be read, "" for any other.
         detail: the reason in words.
+        attributes: further columns of a table of labels, a JSON object of strings, its keys sorted.
+        group: what it belongs to and must share a split with (a patient, a scene), "" if to nothing.
+        mask: name of the file with its mask, "" if it has none.
     """
 
     name: str
@@ -32,6 +35,9 @@ class Entry:
     split: str = ""
     code: str = ""
     detail: str = ""
+    attributes: str = "{}"
+    group: str = ""
+    mask: str = ""
 
 
 def is_junk(name: str) -> bool:

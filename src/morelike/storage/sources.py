@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from morelike.images.errors import ImageError
+from morelike.storage import masks
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import Entry, arrange, has_image_extension, is_junk, shard_split, unique
 
@@ -37,10 +38,15 @@ class Source:
     def __init__(self, root: Path):
         self.root = Path(root)
 
-    def entries(self) -> list[Entry]:
-        """List every file except junk, sorted by name, each with its label and split."""
+    def entries(self, pair_masks: bool = True) -> list[Entry]:
+        """List every file except junk, sorted by name, each with its label and split.
+
+        With ``pair_masks`` a mask is no entry of its own but that of its image, see :mod:`morelike.storage.masks`.
+        """
         files, _ = self._listed()
-        return arrange(files, self.root.resolve().stem or "all", unwrap=not self.root.is_dir())
+        found = masks.paired(files) if pair_masks else masks.Paired(files)
+        flat_label, unwrap = self.root.resolve().stem or "all", not self.root.is_dir()
+        return found.arranged(lambda files: arrange(files, flat_label, unwrap))
 
     def skipped(self) -> dict[str, int]:
         """Count what :meth:`entries` leaves out: ``junk`` (hidden or system files) and ``annotation`` (in tars)."""

@@ -21,7 +21,7 @@ class Code:
     """A fault.
 
     Attributes:
-        group: ``file``, ``form``, ``pixels``, ``geometry``, ``set`` or ``drift``.
+        group: ``file``, ``form``, ``pixels``, ``geometry``, ``masks``, ``set`` or ``drift``.
         about: what it means.
         advice: what to do.
         policies: the policies that it can have.
@@ -136,6 +136,19 @@ CODES = {
         SUSPECT,
         "factor by which it is enlarged",
     ),
+    "mask_alone": Code(
+        "masks",
+        "A file that is called as the masks of other images are, without an image of its own.",
+        "Add its image, or rename it; if it is an image, set `data.masks: none`.",
+        UNUSABLE,
+    ),
+    "mask_size": Code("masks", "A mask of another size than its upright image.", "Draw it anew.", UNUSABLE),
+    "mask_values": Code(
+        "masks",
+        "Called a mask, but has the many colours of a picture, or numbers that 8 bits cannot hold.",
+        "If it is a picture, set `data.masks: none`; else save its labels as a palette or as grey.",
+        UNUSABLE,
+    ),
     "label_conflict": Code(
         "set", "The same pixels under two labels.", "Decide which is right, and delete the others.", SUSPECT
     ),
@@ -154,6 +167,20 @@ CODES = {
         "Nearly the same image in two of the given splits.",
         "`quarantine` takes out the one in train (or val), so that test stays unseen.",
         SUSPECT,
+    ),
+    "group_straddles": Code(
+        "set",
+        "A group of `data.groups` with images in two of the given splits.",
+        "Mend the splits or `data.groups`; `quarantine` takes out the images in train (or val), so that test stays "
+        "unseen.",
+        SUSPECT,
+    ),
+    "large_group": Code(
+        "set",
+        "One group holds so many images that the splits must be far off their shares.",
+        "Name smaller groups in `data.groups`.",
+        OF_THE_SET,
+        "share of the images",
     ),
     "small_class": Code(
         "set", "A class too small to split.", "Add images, or remove it.", OF_THE_SET, "images per class"

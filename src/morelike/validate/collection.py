@@ -56,8 +56,9 @@ def collect(
         workers: the number of processes.
 
     Returns:
-        A table with a row per entry, in order: ``file``, ``label``, ``given`` (the split it came with, or "") and the
-        columns of :data:`FACTS`, null where there are none; and the number of contents that were decoded now.
+        A table with a row per entry, in order: ``file``, ``label``, ``given`` (the split it came with, or ""),
+        ``given_group``, ``mask`` and the columns of :data:`FACTS`, null where there are none; and the number of
+        contents that were decoded now.
     """
     key = key_of(inspection.__name__, FACTS, max_pixels, background)
     cache = Cache(cache_folder, key, FACTS)
@@ -110,6 +111,8 @@ def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFra
             "file": [entry.name for entry in entries],
             "label": [entry.label for entry in entries],
             "given": [entry.split for entry in entries],
+            "given_group": [entry.group for entry in entries],
+            "mask": [entry.mask for entry in entries],
         }
     )
     files = pd.concat([files, seen.to_pandas()], axis=1)

@@ -41,7 +41,8 @@ def suite(fault_rules: FaultRules, labels: list[str], splits_given: bool) -> lis
     expected = [*_of_the_table(labels), *_of_columns(fault_rules), *_of_codes(fault_rules)]
     if not splits_given:
         arguments = {"column_A": "group", "column_B": "split"}
-        expected.append(("near-duplicates are in one split", "critical", "ExpectGroupsToShareOneValue", arguments))
+        rule = "near-duplicates and groups are in one split"
+        expected.append((rule, "critical", "ExpectGroupsToShareOneValue", arguments))
     return [
         _kind(name, gxe, custom_expectations)(**arguments, meta={"rule": rule}, severity=severity)
         for rule, severity, name, arguments in expected

@@ -64,15 +64,26 @@ def check_limits(findings: pd.DataFrame, fault_rules: FaultRules, total: int, se
 
 
 def allowed(rule: FaultRule, total: int) -> float:
-    """Return how often a code may be found among ``total`` files.
+    """Return how often a code may be found among ``total`` files; a share above 0 is at least one file.
 
     >>> allowed(FaultRule(policy="quarantine", at_most="5%"), 200)
     10.0
+    >>> allowed(FaultRule(policy="quarantine", at_most="5%"), 4)
+    1.0
     """
     if rule.policy == "fail":
         return 0.0
     if rule.at_most is None or rule.policy == "ignore":
         return float("inf")
     if isinstance(rule.at_most, str):
-        return float(rule.at_most.rstrip("%")) / 100 * total
+        return of_share(float(rule.at_most.rstrip("%")) / 100, total)
     return float(rule.at_most)
+
+
+def of_share(share: float, total: int) -> float:
+    """Return how many of ``total`` files a share allows: at least one, as one bad file of four says little; of 0, none.
+
+    >>> of_share(0.2, 4), of_share(0.2, 10), of_share(0.0, 10)
+    (1.0, 2.0, 0.0)
+    """
+    return max(share * total, 1.0) if share else 0.0

@@ -8,15 +8,20 @@ import numpy as np
 import pandas as pd
 
 from morelike.core import files, progress
+from morelike.core.settings import Params
 from morelike.images.colour import WHITE, Colour
+from morelike.storage import grouping
 from morelike.storage.errors import SourceError
+from morelike.storage.settings import Data
 from morelike.storage.sources import Source, open_source
 from morelike.validate import (
     collection,
     drift,
     expectations,
+    groups,
     hashing,
     likeness,
+    masks,
     policies,
     rules,
     sets,
@@ -30,6 +35,7 @@ from morelike.validate.settings import Validate
 MANIFEST = {
     **dict.fromkeys(["file", "label", "split"], "str"),
     "group": "int64",
+    **dict.fromkeys(["given_group", "mask"], "str"),
     **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
     **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
@@ -50,6 +56,8 @@ class Audit:
         seed: the seed of the random splits.
         background: RGB, 0 to 255; transparent images are laid on it.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
+        groups: which images must share a split, as ``data.groups`` says it; None for near-duplicates alone.
+        pair_masks: whether masks are told from images.
     """
 
     out: Path
@@ -57,6 +65,16 @@ class Audit:
     seed: int = 0
     background: Colour = WHITE
     resized_px: tuple[int, int] | None = None
+    groups: str | None = None
+    pair_masks: bool = True
+
+    @classmethod
+    def of(cls, params: Params, out: Path, state: Path) -> "Audit":
+        """Return the audit that the sections ``data`` and ``resize`` and the seed ask for."""
+        data = params.section("data", Data)
+        sides = params.value("resize.height_px"), params.value("resize.width_px")
+        resized_px = None if "auto" in sides else sides
+        return cls(out, state, params.seed, data.background_rgb, resized_px, data.groups, data.masks == "auto")
 
     @property
     def evidence(self) -> Path:
@@ -73,12 +91,12 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
 
     ``out`` is written all or nothing and gets:
 
-    - ``manifest.parquet``: a row per accepted image, sorted by file.
+    - ``manifest.parquet``: a row per accepted image, sorted by file; and ``masks.parquet``, a row per mask of one.
     - ``quarantine.parquet`` and ``.csv``: a row per file that is not used; code, value, limit and detail say why.
     - ``findings.parquet`` and ``.csv``: a row per file and fault code, with its policy.
     - ``expectations.json`` and ``summary.json``.
 
-    Every raw file has one row in either the manifest or the quarantine. The bytes depend only on the raw files, the
+    Every raw file has one row in the manifest, the masks or the quarantine. The bytes depend only on the raw files, the
     settings, and (for drift) the set that was accepted before.
 
     Raises:
@@ -88,35 +106,37 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     """
     fault_rules = settings.codes
     examined = examine(raw, settings, audit, workers)
-    table, images = examined.table, examined.images
+    images = examined.images
     shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
     found = policies.noted(rules.gathered([examined.found, shifts]), fault_rules)
     quarantine = quarantined_files(found)
     with files.written_aside(audit.evidence) as folder:
         _write_tables(folder, quarantine, found)
     see = f"see {audit.evidence}"
-    policies.check_limits(found, fault_rules, len(table), see)
-    check_quarantined(len(table), quarantine, settings.max_quarantined_share, see)
+    policies.check_limits(found, fault_rules, examined.files, see)
+    check_quarantined(examined.files, quarantine, settings.max_quarantined_share, see)
 
-    images["split"] = splitting.assign_splits(images, settings.split.model_dump(), audit.seed)
+    shares = settings.split.model_dump()
+    images["split"] = splitting.assign_splits(images, shares, audit.seed)
+    groups.check_filled(images, shares)
     manifest = manifest_of(images, found)
     given = splitting.given_splits(images)
-    suite = expectations.suite(fault_rules, sorted(set(table["label"]) - {""}), bool(given))
+    suite = expectations.suite(fault_rules, sorted(set(examined.table["label"]) - {""}), bool(given))
     checked = expectations.check(manifest, suite)
     files.write_json(audit.evidence / "expectations.json", checked)
     for rule, count, first in expectations.breaches(checked):
-        raise ValidationError(
-            rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
-        )
+        raise ValidationError(rule, count, "none", first, f"Mend or remove them; {see}/expectations.json")
 
-    about = summary.summarise(manifest, given, quarantine, found, examined.skipped, fault_rules)
+    about = summary.summarise(images, given, quarantine, found, examined.skipped, fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
+        used = examined.masks["mask"].isin(manifest["mask"])
+        examined.masks.loc[used, masks.KEPT].to_parquet(folder / "masks.parquet", index=False)
         _write_tables(folder, quarantine, found)
         files.write_json(folder / "expectations.json", checked)
         files.write_json(folder / "summary.json", about)
     files.write_json(audit.accepted(raw), profiles)
-    progress.say(f"{examined.decoded} of {len(table)} files decoded, the others are known")
+    progress.say(f"{examined.decoded} of {len(examined.table)} files decoded, the others are known")
     for line in summary.lines(about):
         progress.say(line)
     return summary.numbers(about)
@@ -129,7 +149,8 @@ class Examined:
     Attributes:
         source: where they are.
         table: the facts, a row per file, from :func:`morelike.validate.collection.collect`.
-        images: those that are not quarantined, from :func:`find_faults`.
+        masks: the facts of masks, a row per mask, from :func:`morelike.validate.masks.inspected`.
+        images: those that are not quarantined, from :func:`find_faults`; ``mask`` is "" where it is of no use.
         found: every finding, also of codes that are ignored.
         skipped: how many files were left out without a look, by reason.
         decoded: how many contents were decoded now, because nothing was known of them.
@@ -137,10 +158,16 @@ class Examined:
 
     source: Source
     table: pd.DataFrame
+    masks: pd.DataFrame
     images: pd.DataFrame
     found: pd.DataFrame
     skipped: dict[str, int]
     decoded: int
+
+    @property
+    def files(self) -> int:
+        """The number of files that were looked at."""
+        return len(self.table) + len(self.masks)
 
 
 def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | None = None) -> Examined:
@@ -153,13 +180,17 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
     fault_rules = settings.codes
     policies.check_rules(fault_rules)
     source = open_source(raw)
-    entries = source.entries()
+    entries = grouping.grouped(source.entries(audit.pair_masks), audit.groups)
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; name the place where they are")
     max_pixels = int(fault_rules["bomb"].limit)
     table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
     images, found = find_faults(table, fault_rules, audit.resized_px)
-    return Examined(source, table, images, found, source.skipped(), decoded)
+    beside = masks.inspected(source, table, max_pixels, workers)
+    found = rules.gathered([found, masks.faults(beside, set(images["file"]))])
+    unused = quarantined_files(policies.noted(found, fault_rules))["file"]
+    images["mask"] = images["mask"].where(~images["mask"].isin(unused), "")
+    return Examined(source, table, beside, images, found, source.skipped(), decoded)
 
 
 def find_faults(
@@ -173,8 +204,8 @@ def find_faults(
         size_px: height and width that the images will be resized to; None to skip the check for enlarged images.
 
     Returns:
-        The images that are not quarantined, with the number of their near-duplicate ``group`` (no such column if no
-        image is left); and all findings.
+        The images that are not quarantined, with the numbers of their near-duplicates, ``near_group``, and of all that
+        they must share a split with, ``group`` (no such columns if no image is left); and all findings.
     """
     images = table[table["code"] == ""].reset_index(drop=True)
     found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
@@ -187,13 +218,16 @@ def find_faults(
     images = _without(images, found, fault_rules)
     if images.empty:
         return images, rules.gathered(found)
-    images["group"] = likeness.near_duplicate_groups(
+    images["near_group"] = likeness.near_duplicate_groups(
         np.stack([hashing.from_hex(images["phash"]), hashing.from_hex(images["phash_cut"])], axis=1),
         images.pop("thumbnail").to_list(),
         int(fault_rules["near_duplicate"].limit),
     )
+    images["group"] = groups.joined(images["near_group"].to_numpy(), images["given_group"])
     found += [sets.near_duplicates(images, fault_rules["near_duplicate"].limit), sets.leaks(images)]
+    found.append(groups.straddling(images))
     images = _without(images, found, fault_rules)
+    found.append(groups.too_large(images, fault_rules))
     labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
     if fault_rules["label_spelling"].policy == "fix":
         labels -= set(sets.spellings(table["label"]))
@@ -220,13 +254,13 @@ def manifest_of(images: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_quarantined(total: int, quarantine: pd.DataFrame, limit: float, see: str) -> None:
-    """Check that enough of ``total`` files are usable; exact duplicates do not count as unusable.
+    """Check that enough of ``total`` files are usable; exact duplicates and masks alone do not count as unusable.
 
     Raises:
         ValidationError: if none is left, or the share of the unusable ones is above ``limit``.
     """
-    bad = quarantine[quarantine["code"] != "exact_duplicate"]
-    if len(quarantine) < total and len(bad) <= limit * total:
+    bad = quarantine[~quarantine["code"].isin(["exact_duplicate", "mask_alone"])]
+    if len(quarantine) < total and len(bad) <= policies.of_share(limit, total):
         return
     rule = f"quarantined files ({', '.join(f'{n} {code}' for code, n in bad['code'].value_counts().items())})"
     first = [f"{row.file} ({row.code})" for row in bad.itertuples()]

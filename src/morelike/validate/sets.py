@@ -58,8 +58,8 @@ def same_pixels(images: Table) -> Table:
 
 
 def near_duplicates(images: Table, radius_bits: int) -> Table:
-    """Find the second and later images of each ``group``; the value is the distance of their hashes in bits."""
-    first = images.groupby("group")[["file", "phash"]].transform("first")
+    """Find the second and later images of each ``near_group``; the value is the distance of their hashes in bits."""
+    first = images.groupby("near_group")[["file", "phash"]].transform("first")
     later = images["file"] != first["file"]
     bits = np.bitwise_count(hashing.from_hex(images["phash"][later]) ^ hashing.from_hex(first["phash"][later]))
     details = [
@@ -69,12 +69,12 @@ def near_duplicates(images: Table, radius_bits: int) -> Table:
 
 
 def leaks(images: Table) -> Table:
-    """Find images whose ``group`` also has images in a given split that must stay unseen: test, or val for train."""
+    """Find images whose ``near_group`` is also in a given split that must stay unseen: test, or val for train."""
     rank = images["given"].map({split: place for place, split in enumerate(SPLITS)}).fillna(0)
-    highest = rank.groupby(images["group"]).transform("max")
+    highest = rank.groupby(images["near_group"]).transform("max")
     leaked = rank < highest
-    kept = images[rank == highest].drop_duplicates("group").set_index("group")["file"]
-    names = images.loc[leaked, "group"].map(kept)
+    kept = images[rank == highest].drop_duplicates("near_group").set_index("near_group")["file"]
+    names = images.loc[leaked, "near_group"].map(kept)
     return rules.found_in(images[leaked], "leakage", [f"nearly {name}" for name in names])
 
 

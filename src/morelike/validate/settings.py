@@ -27,7 +27,7 @@ class FaultRule(Section):
     policy: Literal["fail", "quarantine", "fix", "warn", "ignore"] = Field(description="what becomes of the file")
     limit: float | None = Field(None, description="where the fault begins")
     at_most: CountOrZero | Annotated[str, Field(pattern=r"^\d+(\.\d+)?%$", examples=["5%"])] | None = Field(
-        None, description="a count or a share of all files; more than it fails the run"
+        None, description="a count or a share of all files (at least one); more than it fails the run"
     )
 
 
@@ -35,7 +35,7 @@ class Validate(Section):
     """Limits on the raw set."""
 
     split: Split = Field(description="shares of train, val and test for classes that come without a split")
-    max_quarantined_share: Share = Field(description="share of the files; more than this fails the run")
+    max_quarantined_share: Share = Field(description="share of the files, at least one; more than this fails the run")
     codes: dict[str, FaultRule] = Field(description="what becomes of each fault, and how many a run may hold")
 
 

@@ -20,7 +20,8 @@ def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> p
 
     Given splits are kept. A split that was not given is drawn from the images without a split and those of train, by
     ``shares`` and stratified by label: each class is off its share by less than one image, or one group of images.
-    The images of a group are never separated. The draw depends only on ``seed`` and the pixels, not on file names.
+    The images of a group are never separated. A class of at least as many groups as splits, of no other class, is in
+    every split. The draw depends only on ``seed`` and the pixels, not on file names.
 
     Args:
         table: columns ``label``, ``given`` (a split, or ""), ``group`` and ``pixel_sha256``.
@@ -33,16 +34,35 @@ def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> p
     if len(wanted) == 1 or total == 0:
         return splits
     pool = table[splits == "train"]
-    left = _quotas(pool["label"], np.array([shares[name] / total for name in wanted]))
-    labels, drawn = pool["label"].tolist(), np.empty(len(pool), np.int64)
+    drawn = _drawn(pool, np.array([shares[name] / total for name in wanted]), seed)
+    splits.loc[pool.index] = np.array(wanted, dtype=object)[drawn]
+    return splits
+
+
+def _drawn(pool: pd.DataFrame, shares: np.ndarray, seed: int) -> np.ndarray:
+    """Return the place of each row's split in ``shares``, int64 N.
+
+    A group goes where its classes lack the most images, but where a class has only as many groups left as splits that
+    it is not in yet, into one of those.
+    """
+    left, labels = _quotas(pool["label"], shares), pool["label"].tolist()
+    groups_left = pool[["group", "label"]].drop_duplicates()["label"].value_counts().to_dict()
+    empty = {label: np.flatnonzero(of > 0).tolist() for label, of in left.items()}
+    drawn = np.empty(len(pool), np.int64)
     for places in _shuffled_groups(pool, seed):
         counts = Counter(labels[place] for place in places)
         gains = sum(count * left[label] for label, count in counts.items())
-        drawn[places] = split = int(np.argmax(gains))
+        waiting = sorted(
+            {split for label in counts if groups_left[label] <= len(empty[label]) for split in empty[label]}
+        )
+        split = waiting[int(np.argmax(gains[waiting]))] if waiting else int(np.argmax(gains))
+        drawn[places] = split
         for label, count in counts.items():
             left[label][split] -= count
-    splits.loc[pool.index] = np.array(wanted, dtype=object)[drawn]
-    return splits
+            groups_left[label] -= 1
+            if split in empty[label]:
+                empty[label].remove(split)
+    return drawn
 
 
 def _quotas(labels: pd.Series, shares: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from morelike.validate import groups
 from morelike.validate.codes import CODES
 from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
@@ -12,7 +13,7 @@ FIRST = 20  # findings per code that are listed
 
 
 def summarise(
-    manifest: pd.DataFrame,
+    images: pd.DataFrame,
     given: list[str],
     quarantine: pd.DataFrame,
     found: pd.DataFrame,
@@ -23,15 +24,17 @@ def summarise(
 
     ``given`` are the splits that images came with, ``found`` the findings with their policies.
     """
-    classes = manifest.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
-    sizes = manifest.groupby("group").size()
+    classes = images.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(columns=SPLITS, fill_value=0)
+    sizes = images.groupby("near_group").size()
+    masked = int((images["mask"] != "").sum())
     return {
-        "files": len(manifest) + len(quarantine),
-        "accepted": len(manifest),
+        "files": len(images) + masked + len(quarantine),
+        "accepted": len(images),
+        "masks": masked,
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
         "skipped": skipped,
-        "splits": {split: int((manifest["split"] == split).sum()) for split in SPLITS},
+        "splits": {split: int((images["split"] == split).sum()) for split in SPLITS},
         "splits_given": given,
         "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
         "near_duplicates": {
@@ -39,6 +42,7 @@ def summarise(
             "images": int(sizes[sizes > 1].sum()),
             "largest_group": int(sizes.max()),
         },
+        "groups": groups.summarised(images),
         "found": by_code(found, fault_rules),
     }
 
@@ -79,8 +83,9 @@ def numbers(about: dict[str, Any]) -> dict[str, Any]:
 
 def lines(about: dict[str, Any]) -> list[str]:
     """Return :func:`summarise`'s result as a few lines of text."""
-    near, splits = about["near_duplicates"], about["splits"]
-    said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes"]
+    near, named, splits = about["near_duplicates"], about["groups"], about["splits"]
+    masks = f", {about['masks']} more are their masks" if about["masks"] else ""
+    said = [f"{about['accepted']} of {about['files']} files accepted, in {len(about['classes'])} classes{masks}"]
     for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):
         if counts:
             said.append(f"{what}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items()))
@@ -89,6 +94,8 @@ def lines(about: dict[str, Any]) -> list[str]:
     said.append(
         f"near-duplicates: {near['images']} images in {near['groups']} groups, the largest of {near['largest_group']}"
     )
+    if named["groups"]:
+        said.append(f"groups: {named['images']} images in {named['groups']}, the largest of {named['largest_group']}")
     return said + _warnings(about)
 
 
@@ -101,5 +108,7 @@ def _warnings(about: dict[str, Any]) -> list[str]:
     for split in SPLITS:
         lacking = [label for label, counts in about["classes"].items() if not counts[split]]
         if lacking:
-            said.append(f"warning: no image in {split} of {', '.join(lacking[:5])}" + (" …" if lacking[5:] else ""))
+            so = " (nothing can learn it; it is left out of balanced accuracy)" if split == "train" else ""
+            named = ", ".join(lacking[:5]) + (" …" if lacking[5:] else "")
+            said.append(f"warning: no image in {split} of {named}{so}")
     return said
