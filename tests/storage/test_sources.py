@@ -3,11 +3,12 @@ import os
 import pickle
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from morelike.images.errors import ImageError
-from morelike.storage import labels, sources
+from morelike.storage import layout, sources
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import Entry
 
@@ -185,7 +186,7 @@ def test_shards_give_their_split_by_folder_or_by_name(tmp_path):
 
 def test_a_label_that_would_climb_out_of_a_folder_is_refused(tmp_path):
     source = sources.open_source(make_tar(tmp_path / "a.tar", a__jpg=b"A", a__cls=b"../../x"))
-    assert refused(source) == {"a.jpg": "stray"}
+    assert refused(source) == {"a.jpg": "no_label"}
 
 
 def test_damaged_archives_say_so(tmp_path):
@@ -220,4 +221,4 @@ def test_a_missing_file_is_called_missing(tmp_path):
 
 def test_arranging_does_not_depend_on_the_order_of_listing():
     files = [Entry(name) for name in ("b/2.png", "a/1.png", "c.png")]
-    assert labels.arrange(files, "x", False) == labels.arrange(files[::-1], "x", False)
+    assert layout.arrange(files, Path("x"), False) == layout.arrange(files[::-1], Path("x"), False)

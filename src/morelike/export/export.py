@@ -16,6 +16,7 @@ from morelike.export import card, filters
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
+from morelike.storage.labels import NO_ATTRIBUTES
 from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
@@ -26,7 +27,7 @@ MAX_FOLDER_BYTES = 200
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
 MANIFEST = [
     *("path", "split", "label", "synthetic", "generator", "method", "seed", "source_file", "source_sha256"),
-    *("settings", "model_sha256", "nearest_file", "nearest_distance", "sha256"),
+    *("settings", "model_sha256", "nearest_file", "nearest_distance", "sha256", "attributes"),
 ]
 METADATA = ["file_name", "label", "synthetic", "generator", "method", "seed", "source_file", "nearest_distance"]
 ADVICE = {
@@ -227,7 +228,7 @@ def _real_rows(resized: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
 
 def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
     names = [f"{model}_{row:06d}.png" for row in index["row"]]
-    table = index.assign(split="train", synthetic=True, store=str(folder))
+    table = index.assign(split="train", synthetic=True, attributes=NO_ATTRIBUTES, store=str(folder))
     return _with_paths(table, names, folders)
 
 

@@ -10,6 +10,10 @@ class Data(Section):
     """Where the raw images are, and the background of transparent ones."""
 
     raw: str = Field(description="your images: a folder, `.zip`, `.tar`, or a folder of `.tar` shards")
+    labels: str = Field(
+        description="`auto`: from a table of labels among the images, else from folders; `folders`: the top folders are "
+        "the classes, and none is a split; or the path of a table in `data.raw`"
+    )
     background: str = Field(description="a colour name or #rrggbb; transparent images are laid on it")
 
     @field_validator("background")

@@ -56,7 +56,8 @@ def collect(
         workers: the number of processes.
 
     Returns:
-        A table with a row per entry, in order: ``file``, ``label``, ``given`` (the split it came with, or "") and the
+        A table with a row per entry, in order: ``file``, ``label``, ``given`` (the split it came with, or ""),
+        ``attributes`` and the
         columns of :data:`FACTS`, null where there are none; and the number of contents that were decoded now.
     """
     key = key_of(inspection.__name__, FACTS, max_pixels, background)
@@ -110,6 +111,7 @@ def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFra
             "file": [entry.name for entry in entries],
             "label": [entry.label for entry in entries],
             "given": [entry.split for entry in entries],
+            "attributes": [entry.attributes for entry in entries],
         }
     )
     files = pd.concat([files, seen.to_pandas()], axis=1)

@@ -10,6 +10,8 @@ import pandas as pd
 from morelike.core import files, progress
 from morelike.images.colour import WHITE, Colour
 from morelike.storage.errors import SourceError
+from morelike.storage.labelling import AUTO
+from morelike.storage.labels import OF_PLACE
 from morelike.storage.sources import open_source
 from morelike.validate import (
     collection,
@@ -22,6 +24,7 @@ from morelike.validate import (
     sets,
     splitting,
     summary,
+    typing_errors,
 )
 from morelike.validate.errors import ValidationError
 from morelike.validate.inspection import HISTOGRAM_MEASURES, IMAGE_MEASURES
@@ -33,6 +36,7 @@ MANIFEST = {
     **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
     **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
+    "attributes": "str",
     "findings": "str",
 }
 QUARANTINE = rules.FINDING
@@ -50,6 +54,7 @@ class Audit:
         seed: the seed of the random splits.
         background: RGB, 0 to 255; transparent images are laid on it.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
+        labels: where labels come from: the setting ``data.labels``.
     """
 
     out: Path
@@ -57,6 +62,7 @@ class Audit:
     seed: int = 0
     background: Colour = WHITE
     resized_px: tuple[int, int] | None = None
+    labels: str = AUTO
 
     @property
     def evidence(self) -> Path:
@@ -89,7 +95,8 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     fault_rules = settings.codes
     policies.check_rules(fault_rules)
     source = open_source(raw)
-    entries = source.entries()
+    listing = source.listing(audit.labels)
+    entries = listing.entries
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
     max_pixels = int(fault_rules["bomb"].limit)
@@ -115,13 +122,15 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
             rule, count, "none", first, f"Mend or remove them; see {audit.evidence}/expectations.json"
         )
 
-    about = summary.summarise(manifest, given, quarantine, found, source.skipped(), fault_rules)
+    about = summary.summarise(manifest, given, quarantine, found, listing.skipped, fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         _write_tables(folder, quarantine, found)
         files.write_json(folder / "expectations.json", checked)
         files.write_json(folder / "summary.json", about)
     files.write_json(audit.accepted(raw), profiles)
+    if listing.note:
+        progress.say(listing.note)
     progress.say(f"{decoded} of {len(table)} files decoded, the others are known")
     for line in summary.lines(about):
         progress.say(line)
@@ -144,6 +153,7 @@ def find_faults(
     """
     images = table[table["code"] == ""].reset_index(drop=True)
     found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
+    found.append(typing_errors.likely(images["label"], fault_rules["label_typo"].limit))
     if size_px:
         found.append(rules.enlarged(images, *size_px, fault_rules))
     if fault_rules["label_spelling"].policy == "fix":
@@ -160,7 +170,7 @@ def find_faults(
     )
     found += [sets.near_duplicates(images, fault_rules["near_duplicate"].limit), sets.leaks(images)]
     images = _without(images, found, fault_rules)
-    labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
+    labels = {label for label in table.loc[~table["code"].isin(["not_an_image", *OF_PLACE]), "label"] if label}
     if fault_rules["label_spelling"].policy == "fix":
         labels -= set(sets.spellings(table["label"]))
     found.append(sets.class_sizes(images, labels, fault_rules, bool(splitting.given_splits(images))))
