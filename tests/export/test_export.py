@@ -47,6 +47,7 @@ def write_real(folder, labels=("Alpha", "Beta"), per_split=(6, 2, 3), centre=120
         "label": [label for label, _ in rows],
         "split": [split for _, split in rows],
         "sha256": [hashlib.sha256(str(number).encode()).hexdigest() for number in range(len(rows))],
+        "attributes": "{}",
     }
     images = noise_images(len(rows), seed=0, centre=centre)
     write_store(folder, images, index)

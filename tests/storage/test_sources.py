@@ -1,4 +1,3 @@
-import io
 import os
 import pickle
 import tarfile
@@ -11,46 +10,7 @@ from morelike.images.errors import ImageError
 from morelike.storage import layout, sources
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import Entry
-
-
-def fill(root, *names, data=b"x"):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data + name.encode())
-    return root
-
-
-def make_zip(path, *names):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.writestr(name, b"x" + name.encode())
-    return path
-
-
-def add(archive, name, data, **attributes):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    for key, value in attributes.items():
-        setattr(member, key, value)
-    archive.addfile(member, io.BytesIO(data))
-
-
-def make_tar(path, *names, **contents):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name in names:
-            add(archive, name, b"x" + name.encode())
-        for name, data in contents.items():
-            add(archive, name.replace("__", "."), data)
-    return path
-
-
-def placed(source):
-    return {entry.name: (entry.label, entry.split) for entry in source.entries() if not entry.code}
-
-
-def refused(source):
-    return {entry.name: entry.code for entry in source.entries() if entry.code}
+from tests.raw_trees import add, fill, make_tar, make_zip, placed, refused
 
 
 def test_class_folders_are_labels_and_deeper_folders_belong_to_them(tmp_path):

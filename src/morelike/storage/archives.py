@@ -138,8 +138,8 @@ def unpack(path: Path, kind: str, into: Path) -> None:
                 tar.write(data)
                 if tar.tell() > limit:
                     raise SourceError(
-                        f"{path}: unpacks to more than {limit} bytes, over {MAX_EXPANSION} times its size; if you trust "
-                        "it, unpack it yourself, and set data.raw to the folder"
+                        f"{path}: unpacks to more than {limit} bytes, over {MAX_EXPANSION} times its size; if you "
+                        "trust it, unpack it yourself, and set data.raw to the folder"
                     )
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:

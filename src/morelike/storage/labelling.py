@@ -68,8 +68,8 @@ def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], r
         chosen = [known[_plain(labels)].name]
     else:
         raise SourceError(
-            f"data.labels: expected {AUTO}, {FOLDERS} or the path of a table inside {root}, got {labels!r}: no such file "
-            "there"
+            f"data.labels: expected {AUTO}, {FOLDERS} or the path of a table inside {root}, got {labels!r}, "
+            "which is no file there"
         )
     if not chosen:
         return Labelled(files)
@@ -90,7 +90,8 @@ def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], r
 def _apply(table: Table, known: dict[str, Entry], given: dict[str, Entry], where: str) -> None:
     """Add to ``given`` what each row says of its file."""
     folder, rows, found, first = posixpath.dirname(table.name), 0, 0, ""
-    for rows, row in enumerate(table.rows, 1):
+    for row in table.rows:
+        rows += 1
         split = split_of(row.split)
         if row.split and not split:
             raise SourceError(

@@ -219,8 +219,8 @@ def _ask_for_wrapper(root: Path, unlabelled: set[Folders]) -> None:
     if around and around not in unlabelled:
         inside = {place[len(around)] for place in unlabelled}
         raise SourceError(
-            f"{root}: expected class folders, found one folder {'/'.join(around)}/ that holds {_named(inside)}; if these "
-            f"are the classes, set data.raw to {root}/{'/'.join(around)}; if {around[0]}/ is the only class, "
+            f"{root}: expected class folders, found one folder {'/'.join(around)}/ that holds {_named(inside)}; if "
+            f"these are the classes, set data.raw to {root}/{'/'.join(around)}; if {around[0]}/ is the only class, "
             f"set data.labels: {FOLDERS}"
         )
 

@@ -11,8 +11,8 @@ class Data(Section):
 
     raw: str = Field(description="your images: a folder, `.zip`, `.tar`, or a folder of `.tar` shards")
     labels: str = Field(
-        description="`auto`: from a table of labels among the images, else from folders; `folders`: the top folders are "
-        "the classes, and none is a split; or the path of a table in `data.raw`"
+        description="`auto`: from a table of labels among the images, else from folders; `folders`: the top folders "
+        "are the classes, and none is a split; or the path of a table in `data.raw`"
     )
     background: str = Field(description="a colour name or #rrggbb; transparent images are laid on it")
 

@@ -235,6 +235,7 @@ class CompressedTar(Tar):
 
     @property
     def file(self) -> Path:
+        """The unpacked tar."""
         return self._file
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import posixpath
 import re
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def as_text(value: object) -> str:
     >>> as_text(3.0), as_text("007"), as_text(None), as_text([1])
     ('3', '007', '', '[1]')
     """
-    if value is None or value != value:  # NaN
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
