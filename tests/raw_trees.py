@@ -7,6 +7,7 @@ import zipfile
 
 def fill(root, *names, data=b"x", **contents):
     """Write files that hold ``data`` and their name; and others, by name, with ``__`` for the dot."""
+    root.mkdir(parents=True, exist_ok=True)
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data + name.encode())

@@ -21,7 +21,9 @@ def folders(cell):
 
 
 def arranged(names, unwrap=False, **settings):
-    entries = arrange([Entry(f"{name}{number}.png") for number, name in enumerate(names)], Path("raw"), unwrap, **settings)
+    entries = arrange(
+        [Entry(f"{name}{number}.png") for number, name in enumerate(names)], Path("raw"), unwrap, **settings
+    )
     return {entry.name.rpartition("/")[0] + "/": entry for entry in entries}
 
 

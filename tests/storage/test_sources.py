@@ -1,7 +1,6 @@
 import os
 import pickle
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest

@@ -121,8 +121,9 @@ def _named(path: str, folder: str, known: dict[str, Entry]) -> Entry:
     for base in (folder, ""):
         if file := known.get(_plain(posixpath.normpath(posixpath.join(base, written)))):
             return file
-    name = posixpath.normpath(posixpath.join(folder, written)).encode(errors="backslashreplace").decode()
-    return Entry(name, code="member_escapes" if escapes(name) else "missing")
+    name = posixpath.normpath(posixpath.join(folder, written))
+    code = "member_escapes" if escapes(name) else "missing"
+    return Entry(name.encode(errors="backslashreplace").decode(), code=code)
 
 
 def _joined(before: Entry | None, file: Entry, row: Row, split: str, table: str) -> Entry:

@@ -166,8 +166,10 @@ def _json_rows(data: bytes, where: str) -> Iterator[tuple[int, dict]]:
                 if not isinstance(row, dict):
                     raise SourceError(f"{where}: line {number}: expected a JSON object, got {line.strip()[:40]}")
                 yield number, row
-    except (ValueError, RecursionError) as error:
+    except UnicodeError as error:
         raise _damaged(where, number + 1, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(where, number, error) from error
 
 
 def _parquet(data: bytes, where: str) -> tuple[list[str], Iterator[Cells]]:
@@ -202,5 +204,5 @@ def _text(data: bytes, where: str, newline: str | None) -> io.TextIOWrapper:
 
 def _damaged(where: str, line: int, error: Exception) -> SourceError:
     advice = "save it as UTF-8" if isinstance(error, UnicodeError) else "write it anew"
-    said = " ".join(str(error).split())
+    said = " ".join(str(getattr(error, "msg", error)).split())
     return SourceError(f"{where}: line {line}: cannot be read: {said}; {advice}")
