@@ -26,6 +26,7 @@ def raw(tmp_path):
 
 
 def test_labels_and_attributes_reach_the_manifest_and_what_does_not_fit_the_quarantine(tmp_path, raw, capsys):
+    (raw / "README.md").write_text("no image, so nothing is said of its label")
     audit(tmp_path)
     manifest, quarantine = tables(tmp_path / "out")
     assert manifest.set_index("file")["label"].to_dict() == {
@@ -34,7 +35,11 @@ def test_labels_and_attributes_reach_the_manifest_and_what_does_not_fit_the_quar
     assert [json.loads(text)["patient"] for text in manifest["attributes"]] == [
         f"p{name.removesuffix('.png')}" for name in manifest["file"]
     ]
-    assert quarantine[["file", "code"]].to_numpy().tolist() == [["19.png", "no_label"], ["gone.png", "missing"]]
+    assert quarantine[["file", "code"]].to_numpy().tolist() == [
+        ["19.png", "no_label"],
+        ["README.md", "not_an_image"],
+        ["gone.png", "missing"],
+    ]
     said = capsys.readouterr().out
     assert "labels, not the folders', from labels.csv" in said
     assert "skipped: 1 table" in said
@@ -45,12 +50,6 @@ def test_images_that_a_model_made_are_named_and_can_be_left_out(tmp_path, raw):
     assert set(findings(tmp_path / "out").query("code == 'synthetic'")["file"]) == {"0.png", "1.png", "2.png"}
     audit(tmp_path, {"synthetic": {"policy": "quarantine"}})
     assert set(tables(tmp_path / "out")[1]["file"]) == {"0.png", "1.png", "2.png", "19.png", "gone.png"}
-
-
-def test_a_file_without_a_label_that_is_no_image_is_called_that(tmp_path, raw):
-    (raw / "README.md").write_text("x")
-    audit(tmp_path)
-    assert tables(tmp_path / "out")[1].set_index("file").loc["README.md", "code"] == "not_an_image"
 
 
 def test_a_class_too_small_to_split_that_may_be_a_typing_error_says_so(tmp_path):

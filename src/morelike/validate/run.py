@@ -12,7 +12,7 @@ from morelike.images.colour import WHITE, Colour
 from morelike.storage.errors import SourceError
 from morelike.storage.labelling import AUTO
 from morelike.storage.labels import OF_PLACE
-from morelike.storage.sources import open_source
+from morelike.storage.sources import Listing, Source, open_source
 from morelike.validate import (
     collection,
     drift,
@@ -95,12 +95,11 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     fault_rules = settings.codes
     policies.check_rules(fault_rules)
     source = open_source(raw)
-    listing = source.listing(audit.labels)
-    entries = listing.entries
-    if not entries:
-        raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
+    listing = _listing(source, audit.labels)
     max_pixels = int(fault_rules["bomb"].limit)
-    table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
+    table, decoded = collection.collect(
+        source, listing.entries, max_pixels, audit.background, audit.state / "audit", workers
+    )
     images, found = find_faults(table, fault_rules, audit.resized_px)
     shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
     found = policies.noted(rules.gathered([found, shifts]), fault_rules)
@@ -129,12 +128,19 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
         files.write_json(folder / "expectations.json", checked)
         files.write_json(folder / "summary.json", about)
     files.write_json(audit.accepted(raw), profiles)
-    if listing.note:
-        progress.say(listing.note)
     progress.say(f"{decoded} of {len(table)} files decoded, the others are known")
     for line in summary.lines(about):
         progress.say(line)
     return summary.numbers(about)
+
+
+def _listing(source: Source, labels: str) -> Listing:
+    listing = source.listing(labels)
+    if not listing.entries:
+        raise SourceError(f"{source.root}: expected images, found no file; set data.raw to where the images are")
+    if listing.note:
+        progress.say(listing.note)
+    return listing
 
 
 def find_faults(
