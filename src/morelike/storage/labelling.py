@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath, PureWindowsPath
 
 from morelike.storage.errors import SourceError
-from morelike.storage.labels import NO_ATTRIBUTES, Entry, composed, label_fault
+from morelike.storage.labels import NO_ATTRIBUTES, Entry, composed, has_image_extension, label_fault
 from morelike.storage.layout import FOLDERS, split_of
 from morelike.storage.tables import Row, Table, as_attributes, is_table, read_table
 
@@ -59,32 +59,36 @@ def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], r
         SourceError: if a table is damaged, has no column of files, names no file that is there or an unknown split; if
             ``labels`` is none of ``files``.
     """
-    known = {_plain(file.name): file for file in files}
-    if labels == AUTO:
-        chosen = [file.name for file in files if not file.code and is_table(file.name)]
-    elif labels == FOLDERS:
-        chosen = []
-    elif _plain(labels) in known:
-        chosen = [known[_plain(labels)].name]
-    else:
-        raise SourceError(
-            f"data.labels: expected {AUTO}, {FOLDERS} or the path of a table inside {root}, got {labels!r}, "
-            "which is no file there"
-        )
+    chosen = _tables(files, labels, root)
     if not chosen:
         return Labelled(files)
+    known = {_plain(file.name): file for file in files}
     tables = [read_table(name, read(name), f"{root}/{name}") for name in sorted(chosen)]
     given: dict[str, Entry] = {}
     for table in tables:
         _apply(table, known, given, f"{root}/{table.name}")
     labelled = any(table.labelled for table in tables)
-    left = [file for file in files if file.name not in given and file.name not in set(chosen)]
+    left = [file for file in files if file.name not in given and file.name not in chosen]
     if labelled:
         left = [file if file.code or file.label else replace(file, code="no_label", detail=UNNAMED) for file in left]
         given = {name: _checked(file) for name, file in given.items()}
     what = "labels, not the folders'," if labelled else "attributes"
-    shown = chosen[0] if len(chosen) == 1 else f"{len(chosen)} tables ({min(chosen)}, …)"
+    shown = min(chosen) if len(chosen) == 1 else f"{len(chosen)} tables ({min(chosen)}, …)"
     return Labelled([*left, *given.values()], len(chosen), f"{what} from {shown}")
+
+
+def _tables(files: list[Entry], labels: str, root: str) -> set[str]:
+    if labels == FOLDERS:
+        return set()
+    if labels == AUTO:
+        return {file.name for file in files if not file.code and is_table(file.name)}
+    chosen = {file.name for file in files if _plain(file.name) == _plain(labels)}
+    if not chosen:
+        raise SourceError(
+            f"data.labels: expected {AUTO}, {FOLDERS} or the path of a table inside {root}, got {labels!r}, "
+            "which is no file there"
+        )
+    return chosen
 
 
 def _apply(table: Table, known: dict[str, Entry], given: dict[str, Entry], where: str) -> None:
@@ -104,10 +108,10 @@ def _apply(table: Table, known: dict[str, Entry], given: dict[str, Entry], where
         given[file.name] = _joined(given.get(file.name), file, row, split, table.name)
         first = first or row.file
     if not found:
-        example = next(iter(known))
+        example = next(filter(has_image_extension, known), "1.png")
         what = f"none of {rows} rows names one; the first says {first!r}" if rows else "no rows"
         raise SourceError(
-            f"{where}: expected the paths of files, relative to its folder, such as {example!r}, got {what}; mend the "
+            f"{where}: expected the paths of files, relative to its folder or the root, such as {example!r}, got {what}; mend the "
             f"table, or set data.labels: {FOLDERS}"
         )
 

@@ -115,8 +115,8 @@ def arrange(files: Iterable[Entry], root: Path, unwrap: bool, labels: str = "aut
 def _placed(file: Entry, label: str, split: str, usable: bool, layout: Layout) -> Entry:
     label, split = file.label or label, file.split or split
     if usable and not (label and (split or not layout.splits)):
-        beside = "the splits" if layout.splits else "the class folders"
-        return replace(file, code="stray", detail=f"lies beside {beside}, so its label or split is unknown")
+        lies = "the class folders, so its label" if split or not layout.splits else "the splits, so its split"
+        return replace(file, code="stray", detail=f"lies beside {lies} is unknown")
     if not usable and not file.code and is_archive(file.name):
         return replace(file, label=label, split=split, code="not_an_image", detail=ARCHIVE_INSIDE)
     return replace(file, label=label, split=split)

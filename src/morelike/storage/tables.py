@@ -16,7 +16,8 @@ from morelike.storage.labels import NO_ATTRIBUTES
 FILE_COLUMNS = ("file_name", "filename", "file", "path", "filepath", "image")
 LABEL_COLUMNS = ("label", "class", "cls")
 SPLIT_COLUMN = "split"
-TABLE_NAME = re.compile(r"(labels|metadata|provenance)\.(csv|tsv|jsonl|parquet)", re.IGNORECASE)
+TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".parquet")
+TABLE_NAME = re.compile(r"(labels|metadata|provenance)\.\w+", re.IGNORECASE)
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 ROWS_PER_BATCH = 10_000
 Cells = tuple[int, list[str]]  # the line of a row, and its values
@@ -62,7 +63,7 @@ def is_table(name: str) -> bool:
     >>> is_table("train/metadata.csv"), is_table("prices.csv")
     (True, False)
     """
-    return bool(TABLE_NAME.fullmatch(posixpath.basename(name)))
+    return name.lower().endswith(TABLE_ENDS) and bool(TABLE_NAME.fullmatch(posixpath.basename(name)))
 
 
 def read_table(name: str, data: bytes, where: str) -> Table:
@@ -83,7 +84,7 @@ def read_table(name: str, data: bytes, where: str) -> Table:
     file = _place(plain, FILE_COLUMNS)
     if file is None:
         raise SourceError(
-            f"{where}: expected a column {FILE_COLUMNS[0]} (or {', '.join(FILE_COLUMNS[1:])}), got "
+            f"{where}: expected a column file_name (or {', '.join(FILE_COLUMNS[1:])}), got "
             f"{', '.join(columns[:10]) or 'nothing'}; rename a column, or, if it is no table of labels, the file"
         )
     label, split = _place(plain, LABEL_COLUMNS), _place(plain, (SPLIT_COLUMN,))
