@@ -1,10 +1,12 @@
 """Labels from tables: every form, what a row may say, and what is wrong with it."""
 
+import contextlib
 import json
 import time
 import unicodedata
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -144,13 +146,13 @@ def test_a_row_twice_is_no_fault(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("name,label\n1.png,cat\n", r"expected a column file_name .*got name, label; rename"),
+        ("name,label\n1.png,cat\n", r"expected a column file_name .*got 'name', 'label'; rename"),
         ("", r"expected a column file_name .*got nothing"),
         ("file_name,label\n", "got no rows"),
         ("file_name,label\nhome/a/1.png,cat\n", r"such as '1\.png', got none of 1 rows.*'home/a/1\.png'"),
         ("file_name,label\n1.png,cat,dog\n", r"line 2: expected 2 values, got 3; put quotes"),
         ('file_name,label\n1.png,"cat\n', r"line 3: cannot be read: unexpected end of data"),
-        ("file_name,label,split\n1.png,cat,extra\n", r"line 2: expected the split train, val or test .*'extra'"),
+        ("file_name,label,split\n1.png,cat,extra\n", r"line 2: expected the split train, val or test, .*'extra'"),
         ("file_name,label\n1.png,café\n".encode("latin-1"), r"cannot be read: 'utf-8' codec.*; save it as UTF-8"),
         (b"file_name,label\n1.png," + b"x" * 200_000, r"cannot be read: field larger"),
     ],
@@ -171,11 +173,25 @@ def test_a_table_that_cannot_be_used_says_why_in_one_line(tmp_path, content, why
         ("labels__jsonl", "[" * 100_000),
         ("labels__parquet", b"PAR1"),
         ("labels__parquet", b""),
+        ("labels__parquet", lambda: parquet().replace(b"007", b"\xff07")),
     ],
 )
 def test_damaged_json_and_parquet_are_refused(tmp_path, name, content):
-    with pytest.raises(SourceError, match=r"labels\.\w+: line 1: (cannot be read|expected a JSON object)"):
+    content = content() if callable(content) else content
+    with pytest.raises(SourceError, match=r"labels\.\w+: line \d: (cannot be read|expected a JSON object)"):
         open_source(fill(tmp_path, "1.png", **{name: content})).entries()
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl", "labels.parquet"])
+def test_damage_anywhere_in_a_table_is_refused_or_a_finding(tmp_path, name):
+    whole = {"labels.csv": CSV.encode(), "labels.jsonl": json_lines().encode(), "labels.parquet": parquet()}[name]
+    source = open_source(fill(tmp_path, "1.png", "2.png"))
+    rng = np.random.default_rng(0)
+    for at in rng.integers(0, len(whole), 150):
+        (tmp_path / name).write_bytes(whole[:at] + rng.bytes(1) + whole[at + rng.integers(0, 3) :])
+        with contextlib.suppress(SourceError):
+            entries = source.entries()
+            assert all(entry.label or entry.code for entry in entries if entry.name.endswith(".png"))
 
 
 def test_a_name_that_no_file_system_can_hold_does_not_crash(tmp_path):

@@ -99,7 +99,7 @@ def _apply(table: Table, known: dict[str, Entry], given: dict[str, Entry], where
         split = split_of(row.split)
         if row.split and not split:
             raise SourceError(
-                f"{where}: line {row.number}: expected the split train, val or test (or nothing), got {row.split!r}"
+                f"{where}: line {row.number}: expected the split train, val or test, or nothing, got {row.split[:40]!r}"
             )
         file = _named(row.file, folder, known)
         if file.code in NO_FILE and not file.detail:
@@ -109,10 +109,10 @@ def _apply(table: Table, known: dict[str, Entry], given: dict[str, Entry], where
         first = first or row.file
     if not found:
         example = next(filter(has_image_extension, known), "1.png")
-        what = f"none of {rows} rows names one; the first says {first!r}" if rows else "no rows"
+        what = f"none of {rows} rows names one; the first says {first[:80]!r}" if rows else "no rows"
         raise SourceError(
-            f"{where}: expected the paths of files, relative to its folder or the root, such as {example!r}, got {what}; mend the "
-            f"table, or set data.labels: {FOLDERS}"
+            f"{where}: expected paths of files, relative to its folder or the root, such as {example!r}, got {what}; "
+            f"mend the table, or set data.labels: {FOLDERS}"
         )
 
 

@@ -83,9 +83,10 @@ def read_table(name: str, data: bytes, where: str) -> Table:
     plain = [column.strip().lower() for column in columns]
     file = _place(plain, FILE_COLUMNS)
     if file is None:
+        got = ", ".join(repr(column[:40]) for column in columns[:10]) or "nothing"
         raise SourceError(
-            f"{where}: expected a column file_name (or {', '.join(FILE_COLUMNS[1:])}), got "
-            f"{', '.join(columns[:10]) or 'nothing'}; rename a column, or, if it is no table of labels, the file"
+            f"{where}: expected a column file_name (or {', '.join(FILE_COLUMNS[1:])}), got {got}; rename a column, or, "
+            "if it is no table of labels, the file"
         )
     label, split = _place(plain, LABEL_COLUMNS), _place(plain, (SPLIT_COLUMN,))
     rows = _rows(columns, (file, label, split), cells)
@@ -165,7 +166,7 @@ def _json_rows(data: bytes, where: str) -> Iterator[tuple[int, dict]]:
             if line.strip():
                 row = json.loads(line)
                 if not isinstance(row, dict):
-                    raise SourceError(f"{where}: line {number}: expected a JSON object, got {line.strip()[:40]}")
+                    raise SourceError(f"{where}: line {number}: expected a JSON object, got {line.strip()[:40]!r}")
                 yield number, row
     except UnicodeError as error:
         raise _damaged(where, number + 1, error) from error
@@ -179,7 +180,7 @@ def _parquet(data: bytes, where: str) -> tuple[list[str], Iterator[Cells]]:
 
     try:
         file = parquet.ParquetFile(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise _damaged(where, 1, error) from error
     schema = file.schema_arrow
     plain = [name for name in schema.names if not pa.types.is_struct(schema.field(name).type)]
@@ -191,7 +192,7 @@ def _parquet(data: bytes, where: str) -> tuple[list[str], Iterator[Cells]]:
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     number += 1
                     yield number, [as_text(value) for value in row]
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise _damaged(where, number + 1, error) from error
 
     return plain, cells()
