@@ -9,7 +9,7 @@ import pytest
 from morelike.storage.errors import SourceError
 from morelike.storage.layout import arrange
 from morelike.storage.sources import Entry, open_source
-from tests.raw_trees import fill, make_zip, placed
+from tests.raw_trees import fill, make_zip, placed, refused
 
 PAGE = (Path(__file__).parents[2] / "docs/your-images.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("| Folders that hold images |")[2].partition("\n\n")[0]
@@ -101,3 +101,12 @@ def test_empty_folders_are_counted(tmp_path):
     for name in ("empty", "cat/empty", ".hidden"):
         (tmp_path / name).mkdir(parents=True)
     assert open_source(fill(tmp_path, "cat/1.png")).skipped() == {"empty folder": 2}
+
+
+def test_a_folder_whose_name_cannot_be_a_label_is_a_finding_and_joined_letters_are_fine(tmp_path):
+    persian = "\u0645\u06cc\u200c\u062e"  # with a zero-width non-joiner
+    names = [f"{folder}/1.png" for folder in (persian, "a\nb", "a\x1b[31mb", "x" * 300)]
+    source = open_source(make_zip(tmp_path / "a.zip", *names))
+    assert placed(source) == {names[0]: (persian, "")}
+    assert refused(source) == dict.fromkeys(names[1:], "no_label")
+    assert {entry.label for entry in source.entries()} == {persian, ""}

@@ -4,15 +4,22 @@ import bz2
 import errno
 import gzip
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
+from morelike.storage import webdataset
 from morelike.storage.errors import SourceError
-from morelike.storage.labels import is_junk
+from morelike.storage.labels import OF_PLACE, Entry, escapes, is_junk, is_utf8, unique
 
+LINK = "a link; links out of the raw data are not followed"
+ESCAPES = "the path leads out of the archive"
+NOT_UTF8 = "the file's name is not UTF-8"
+ZIP_ENCRYPTED = 0x1
 BLOCK = tarfile.BLOCKSIZE
 SIGNATURES = {
     b"PK\x03\x04": "zip",
@@ -84,7 +91,51 @@ def opened_zip(path: str, _size: int, _mtime_ns: int) -> zipfile.ZipFile:
         raise SourceError(f"{path}: expected a whole .zip: {error}; pack it anew") from error
 
 
-def tar_members(path: str) -> tuple[list[tarfile.TarInfo], int]:
+def zip_entries(archive: zipfile.ZipFile) -> tuple[list[Entry], Counter]:
+    """List a zip: the entries, and what is skipped."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    kept = [member for member in members if not is_junk(member.filename)]
+    return unique(_zip_entry(member) for member in kept), _counted(junk=len(members) - len(kept))
+
+
+def _zip_entry(member: zipfile.ZipInfo) -> Entry:
+    name = member.filename
+    if escapes(name):
+        return Entry(name, code="member_escapes", detail=ESCAPES)
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return Entry(name, code="link_out", detail=LINK)
+    if member.flag_bits & ZIP_ENCRYPTED:
+        return Entry(name, code="unreadable", detail="encrypted")
+    return Entry(name)
+
+
+@lru_cache(maxsize=64)
+def tar_index(path: str, _size: int, _mtime_ns: int) -> tuple[list[Entry], Counter, dict[str, tuple[int, int]]]:
+    """List a tar by its headers alone: the entries, what is skipped, and each member's offset and size in bytes."""
+    members, junk = _tar_members(path)
+    annotated = webdataset.annotated(path, members)
+    files = unique(_tar_entry(member, entry) for member, entry in annotated)
+    pairs = zip(files, annotated, strict=True)
+    places = {
+        file.name: (member.offset_data, member.size) for file, (member, _) in pairs if file.code in ("", *OF_PLACE)
+    }
+    return files, _counted(junk=junk, annotation=len(members) - len(annotated)), places
+
+
+def _tar_entry(member: tarfile.TarInfo, entry: Entry) -> Entry:
+    name = member.name
+    if not is_utf8(name):
+        printable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return Entry(printable, code="unreadable", detail=NOT_UTF8)
+    if escapes(name):
+        return Entry(name, code="member_escapes", detail=ESCAPES)
+    if not member.isreg() or member.issparse():
+        link = member.issym() or member.islnk()
+        return Entry(name, code="link_out" if link else "unreadable", detail=LINK if link else "not a regular file")
+    return entry
+
+
+def _tar_members(path: str) -> tuple[list[tarfile.TarInfo], int]:
     """List a tar by its headers alone, also if several were joined: the files but for junk, and the number of junk.
 
     Raises:
@@ -119,6 +170,10 @@ def _next_header(file, path: str, end: int, count: int) -> int | None:
             raise SourceError(f"{path}: damaged after byte {place}: {count} members before it, no header there")
         place += len(data)
     return None
+
+
+def _counted(**counts: int) -> Counter:
+    return Counter({reason: count for reason, count in counts.items() if count})
 
 
 def unpack(path: Path, kind: str, into: Path) -> None:

@@ -4,10 +4,9 @@ import json
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath, PureWindowsPath
 
 from morelike.storage.errors import SourceError
-from morelike.storage.labels import NO_ATTRIBUTES, Entry, composed, has_image_extension, label_fault
+from morelike.storage.labels import NO_ATTRIBUTES, Entry, composed, escapes, has_image_extension, label_fault
 from morelike.storage.layout import FOLDERS, split_of
 from morelike.storage.tables import Row, Table, as_attributes, is_table, read_table
 
@@ -29,16 +28,6 @@ class Labelled:
     files: list[Entry]
     tables: int = 0
     note: str = ""
-
-
-def escapes(name: str) -> bool:
-    """Tell whether a path is absolute or climbs.
-
-    >>> escapes("a/../b"), escapes("C:/a"), escapes("a/b")
-    (True, True, False)
-    """
-    parts = PurePosixPath(name).parts + PureWindowsPath(name).parts
-    return ".." in parts or PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
 
 
 def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], root: str) -> Labelled:

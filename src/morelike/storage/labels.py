@@ -1,11 +1,12 @@
 """What is known of a raw file before it is read: its label, its split, and the reason if it cannot be used."""
 
 import posixpath
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePosixPath, PureWindowsPath
+from unicodedata import category, normalize
 
 from morelike.images.headers import IMAGE_EXTENSIONS
 
@@ -16,6 +17,7 @@ ARCHIVE_SUFFIXES = (
     *(".zip", ".tar", ".7z", ".rar"),
 )
 MAX_LABEL_BYTES = 256
+UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control signs, surrogates and ends of lines
 NO_ATTRIBUTES = "{}"
 OF_PLACE = ("stray", "no_label")  # codes of where a file lies: what it holds is looked at all the same
 
@@ -83,12 +85,12 @@ def composed(text: str) -> str:
     >>> composed("Cafe\\u0301") == composed("Caf\\u00e9")
     True
     """
-    return unicodedata.normalize("NFC", text)
+    return normalize("NFC", text)
 
 
 @lru_cache(maxsize=4096)
 def label_fault(label: str) -> str:
-    """Return why a label that a file or a table gives cannot be one, "" if it can.
+    """Return why a text cannot be a label, "" if it can.
 
     >>> label_fault("../x"), label_fault("007")
     ("'../x' cannot name a folder", '')
@@ -97,10 +99,29 @@ def label_fault(label: str) -> str:
         return "it is empty"
     if "\ufffd" in label:
         return f"{label[:40]!r} is not UTF-8"
-    if label in (".", "..") or set(label) & set("/\\\0") or not label.isprintable():
+    if label in (".", "..") or set(label) & set("/\\") or any(category(sign) in UNWRITABLE for sign in label):
         return f"{label[:40]!r} cannot name a folder"
     size = len(label.encode())
     return f"it has {size} bytes, limit {MAX_LABEL_BYTES}" if size > MAX_LABEL_BYTES else ""
+
+
+def escapes(name: str) -> bool:
+    """Tell whether a path is absolute or climbs.
+
+    >>> escapes("a/../b"), escapes("C:/a"), escapes("a/b")
+    (True, True, False)
+    """
+    parts = PurePosixPath(name).parts + PureWindowsPath(name).parts
+    return ".." in parts or PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a name is text: file systems hold any bytes, and Python hides those that are none in surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unique(files: Iterable[Entry]) -> list[Entry]:

@@ -8,7 +8,14 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from morelike.storage.errors import SourceError
-from morelike.storage.labels import Entry, composed, has_image_extension, is_archive, without_archive_suffix
+from morelike.storage.labels import (
+    Entry,
+    composed,
+    has_image_extension,
+    is_archive,
+    label_fault,
+    without_archive_suffix,
+)
 
 SPLIT_WORDS = {
     "train": ("train", "training"),
@@ -108,12 +115,20 @@ def arrange(files: Iterable[Entry], root: Path, unwrap: bool, labels: str = "aut
             _ask_for_wrapper(root, unlabelled)
     if any(use and file.label for use, file in zip(usable, files, strict=True)):
         layout = replace(layout, flat_label="")
-    known = {path: layout.place(path) for path in set(paths)}
+    known = {path: _checked(*layout.place(path)) for path in set(paths)}
     return [_placed(file, *known[path], use, layout) for file, path, use in zip(files, paths, usable, strict=True)]
 
 
-def _placed(file: Entry, label: str, split: str, usable: bool, layout: Layout) -> Entry:
+def _checked(label: str, split: str) -> tuple[str, str, str]:
+    """Return a label, "" if it cannot be one, a split, and what is wrong with the label."""
+    fault = label_fault(label) if label else ""
+    return "" if fault else label, split, fault
+
+
+def _placed(file: Entry, label: str, split: str, fault: str, usable: bool, layout: Layout) -> Entry:
     label, split = file.label or label, file.split or split
+    if usable and fault and not label:
+        return replace(file, split=split, code="no_label", detail=f"its folder: {fault}")
     if usable and not (label and (split or not layout.splits)):
         lies = "the class folders, so its label" if split or not layout.splits else "the splits, so its split"
         return replace(file, code="stray", detail=f"lies beside {lies} is unknown")

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import stat
-import tarfile
 import tempfile
 import weakref
 import zipfile
@@ -16,19 +15,15 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from morelike.images.errors import ImageError
-from morelike.storage import archives, labelling, webdataset
+from morelike.storage import archives, labelling
 from morelike.storage.errors import SourceError
-from morelike.storage.labelling import AUTO, escapes
-from morelike.storage.labels import OF_PLACE, Entry, has_image_extension, is_junk, unique, without_archive_suffix
+from morelike.storage.labelling import AUTO
+from morelike.storage.labels import Entry, has_image_extension, is_junk, is_utf8, without_archive_suffix
 from morelike.storage.layout import arrange, shard_split
 
 MAX_FILE_BYTES = 256 * 2**20  # a larger file is not read into memory
 UNREADABLE = (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-LINK = "a link; links out of the raw data are not followed"
 LINK_TO_FOLDER = "a link to a folder; they are not followed"
-ESCAPES = "the path leads out of the archive"
-NOT_UTF8 = "the file's name is not UTF-8"
-ZIP_ENCRYPTED = 0x1
 READ_WITHOUT_WAITING = os.O_RDONLY | getattr(
     os, "O_NONBLOCK", 0
 )  # opening a pipe that has no writer would never return
@@ -144,16 +139,16 @@ class Folder(Source):
         return files, skipped
 
     def _checked(self, name: str, plain: bool) -> Entry:
-        if plain and _is_utf8(name):
+        if plain and is_utf8(name):
             return Entry(name)
         path = self.root / name
-        if not _is_utf8(name):
+        if not is_utf8(name):
             printable = os.fsencode(name).decode("utf-8", "backslashreplace")
-            return Entry(printable, code="unreadable", detail=NOT_UTF8)
+            return Entry(printable, code="unreadable", detail=archives.NOT_UTF8)
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(self.root.resolve())):
             if not path.exists():
                 return Entry(name, code="missing", detail="a link to nothing")
-            return Entry(name, code="link_out", detail=LINK_TO_FOLDER if path.is_dir() else LINK)
+            return Entry(name, code="link_out", detail=LINK_TO_FOLDER if path.is_dir() else archives.LINK)
         if not path.is_file():
             return Entry(name, code="unreadable", detail="not a regular file")
         return Entry(name)
@@ -161,14 +156,14 @@ class Folder(Source):
     def _bytes(self, name: str) -> bytes:
         path = os.path.join(self.root, name)
         if not _lies_in(os.path.dirname(path), str(self.root)):
-            raise ImageError("link_out", LINK)
+            raise ImageError("link_out", archives.LINK)
         try:
             number = os.open(path, READ_NO_LINK)
         except OSError as error:
             if not os.path.islink(path):
                 raise error
             if not Path(path).resolve().is_relative_to(self.root.resolve()):
-                raise ImageError("link_out", LINK) from error
+                raise ImageError("link_out", archives.LINK) from error
             number = os.open(path, READ_WITHOUT_WAITING)
         with open(number, "rb", buffering=0) as file:
             status = os.fstat(number)
@@ -181,9 +176,7 @@ class Zip(Source):
     """A ``.zip``."""
 
     def _listed(self) -> tuple[list[Entry], Counter]:
-        members = [member for member in self._archive().infolist() if not member.is_dir()]
-        kept = [member for member in members if not is_junk(member.filename)]
-        return unique(_zip_entry(member) for member in kept), _counted(junk=len(members) - len(kept))
+        return archives.zip_entries(self._archive())
 
     def _bytes(self, name: str) -> bytes:
         archive = self._archive()
@@ -204,11 +197,11 @@ class Tar(Source):
         return self.root
 
     def _listed(self) -> tuple[list[Entry], Counter]:
-        files, skipped, _ = _tar_index(*_identity(self.file))
+        files, skipped, _ = archives.tar_index(*_identity(self.file))
         return list(files), skipped.copy()
 
     def _bytes(self, name: str) -> bytes:
-        start, size = _tar_index(*_identity(self.file))[2][name]
+        start, size = archives.tar_index(*_identity(self.file))[2][name]
         with self.file.open("rb") as file:
             file.seek(start)
             data = _read_bounded(file, size)
@@ -275,58 +268,9 @@ def _identity(path: Path) -> tuple[str, int, int]:
     return str(path), status.st_size, status.st_mtime_ns
 
 
-def _zip_entry(member: zipfile.ZipInfo) -> Entry:
-    name = member.filename
-    if escapes(name):
-        return Entry(name, code="member_escapes", detail=ESCAPES)
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return Entry(name, code="link_out", detail=LINK)
-    if member.flag_bits & ZIP_ENCRYPTED:
-        return Entry(name, code="unreadable", detail="encrypted")
-    return Entry(name)
-
-
-@lru_cache(maxsize=64)
-def _tar_index(path: str, _size: int, _mtime_ns: int) -> tuple[list[Entry], Counter, dict[str, tuple[int, int]]]:
-    """List a tar by its headers alone: the entries, what is skipped, and each member's offset and size in bytes."""
-    members, junk = archives.tar_members(path)
-    annotated = webdataset.annotated(path, members)
-    files = unique(_tar_entry(member, entry) for member, entry in annotated)
-    pairs = zip(files, annotated, strict=True)
-    places = {
-        file.name: (member.offset_data, member.size) for file, (member, _) in pairs if file.code in ("", *OF_PLACE)
-    }
-    return files, _counted(junk=junk, annotation=len(members) - len(annotated)), places
-
-
-def _tar_entry(member: tarfile.TarInfo, entry: Entry) -> Entry:
-    name = member.name
-    if not _is_utf8(name):
-        printable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return Entry(printable, code="unreadable", detail=NOT_UTF8)
-    if escapes(name):
-        return Entry(name, code="member_escapes", detail=ESCAPES)
-    if not member.isreg() or member.issparse():
-        link = member.issym() or member.islnk()
-        return Entry(name, code="link_out" if link else "unreadable", detail=LINK if link else "not a regular file")
-    return entry
-
-
-def _counted(**counts: int) -> Counter:
-    return Counter({reason: count for reason, count in counts.items() if count})
-
-
 def _remove_of(owner: int, folder: str) -> None:
     if os.getpid() == owner:  # not a process forked from it
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read_bounded(file, size: int) -> bytes:
