@@ -138,6 +138,15 @@ def test_a_row_that_cannot_be_used_is_a_finding_of_its_file(tmp_path, row, name,
     assert "1.png" in placed(source)
 
 
+def test_a_table_that_may_not_be_read_is_not_passed_over(tmp_path):
+    fill(tmp_path / "raw", "cat/1.png")
+    (tmp_path / "raw/labels.csv").symlink_to(fill(tmp_path / "outside", my__csv=CSV) / "my.csv")
+    with pytest.raises(
+        SourceError, match=r"labels\.csv: expected a table of labels, got a file with the fault link_out"
+    ):
+        open_source(tmp_path / "raw").entries()
+
+
 def test_a_row_twice_is_no_fault(tmp_path):
     source = open_source(fill(tmp_path, "1.png", labels__csv="file_name,label\n1.png,cat\n1.png,cat\n"))
     assert placed(source) == {"1.png": ("cat", "")}

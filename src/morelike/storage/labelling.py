@@ -67,17 +67,23 @@ def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], r
 
 
 def _tables(files: list[Entry], labels: str, root: str) -> set[str]:
+    """Return the names of the tables that ``labels`` asks for; each must be readable."""
     if labels == FOLDERS:
         return set()
     if labels == AUTO:
-        return {file.name for file in files if not file.code and is_table(file.name)}
-    chosen = {file.name for file in files if _plain(file.name) == _plain(labels)}
-    if not chosen:
+        chosen = [file for file in files if is_table(file.name)]
+    elif not (chosen := [file for file in files if _plain(file.name) == _plain(labels)]):
         raise SourceError(
             f"data.labels: expected {AUTO}, {FOLDERS} or the path of a table inside {root}, got {labels!r}, "
             "which is no file there"
         )
-    return chosen
+    for file in chosen:
+        if file.code:
+            raise SourceError(
+                f"{root}/{file.name}: expected a table of labels, got a file with the fault {file.code} "
+                f"({file.detail}); mend it, or set data.labels: {FOLDERS}"
+            )
+    return {file.name for file in chosen}
 
 
 def _apply(table: Table, known: dict[str, Entry], given: dict[str, Entry], where: str) -> None:

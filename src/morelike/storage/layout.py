@@ -120,7 +120,7 @@ def arrange(files: Iterable[Entry], root: Path, unwrap: bool, labels: str = "aut
 
 
 def _checked(label: str, split: str) -> tuple[str, str, str]:
-    """Return a label, "" if it cannot be one, a split, and what is wrong with the label."""
+    """Return the label, or "" if it cannot be one; the split; and what is wrong with the label."""
     fault = label_fault(label) if label else ""
     return "" if fault else label, split, fault
 

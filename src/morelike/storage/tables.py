@@ -85,8 +85,8 @@ def read_table(name: str, data: bytes, where: str) -> Table:
     if file is None:
         got = ", ".join(repr(column[:40]) for column in columns[:10]) or "nothing"
         raise SourceError(
-            f"{where}: expected a column file_name (or {', '.join(FILE_COLUMNS[1:])}), got {got}; rename a column, or, "
-            "if it is no table of labels, the file"
+            f"{where}: expected a column file_name (or {', '.join(FILE_COLUMNS[1:])}), got {got}; rename a column; "
+            "if it is no table of labels, rename it, or set data.labels: folders"
         )
     label, split = _place(plain, LABEL_COLUMNS), _place(plain, (SPLIT_COLUMN,))
     rows = _rows(columns, (file, label, split), cells)
