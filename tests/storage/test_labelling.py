@@ -51,7 +51,7 @@ def test_every_form_of_table_gives_the_same(tmp_path, name, content):
     source = open_source(fill(tmp_path, "1.png", "2.png", **{name.replace(".", "__"): content}))
     assert placed(source) == GIVEN
     assert source.skipped() == {"table": 1}
-    assert name in source.listing().note
+    assert name in source.listing().notes[0]
 
 
 def test_a_table_in_a_zip_a_tar_or_a_shard_counts_too(tmp_path):
@@ -78,7 +78,7 @@ def test_a_table_comes_before_folders_and_its_split_before_a_split_folder(tmp_pa
     table = "file_name,label,split\ntrain/cat/1.png,lynx,test\ntest/cat/2.png,lynx,\n"
     source = open_source(fill(tmp_path, "train/cat/1.png", "test/cat/2.png", labels__csv=table))
     assert placed(source) == {"train/cat/1.png": ("lynx", "test"), "test/cat/2.png": ("lynx", "test")}
-    assert source.listing().note == "labels, not the folders', from labels.csv"
+    assert source.listing().notes == ["labels, not the folders', from labels.csv"]
     by_folders = placed(source, labels="folders")
     assert (by_folders["train/cat/1.png"], by_folders["test/cat/2.png"]) == (("train", ""), ("test", ""))
 

@@ -75,8 +75,9 @@ def test_an_archive_is_looked_into_through_all_folders_around_its_classes(tmp_pa
 
 def test_both_unicode_forms_of_a_name_are_one_class(tmp_path):
     forms = [unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")]
-    labels = {label for label, _ in placed(open_source(fill(tmp_path, *(f"{form}/1.png" for form in forms)))).values()}
-    assert labels == {forms[0]}
+    source = open_source(fill(tmp_path, *(f"{form}/1.png" for form in forms), "naïve/1.png"))
+    assert {label for label, _ in placed(source).values()} == {forms[0], "naïve"}
+    assert source.listing().notes == [f"both Unicode forms of {forms[0]} are one class"]
 
 
 def test_backslashes_in_an_archive_part_folders():

@@ -1,7 +1,7 @@
 """What the folders of a raw set mean: one around everything, splits, classes. Where they do not tell, it asks."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -104,7 +104,7 @@ def arrange(files: Iterable[Entry], root: Path, unwrap: bool, labels: str = "aut
         SourceError: if the folders could be splits or classes.
     """
     files = sorted(files, key=lambda file: file.name)
-    paths = [folders_of(_folder(file.name)) for file in files]
+    paths = [_path(file.name) for file in files]
     usable = [not file.code and has_image_extension(file.name) for file in files]
     places = {path for path, use in zip(paths, usable, strict=True) if use}
     layout = _layout(places, root, unwrap, splits=labels != FOLDERS)
@@ -135,6 +135,17 @@ def _placed(file: Entry, label: str, split: str, fault: str, usable: bool, layou
     if not usable and not file.code and is_archive(file.name):
         return replace(file, label=label, split=split, code="not_an_image", detail=ARCHIVE_INSIDE)
     return replace(file, label=label, split=split)
+
+
+def in_two_forms(entries: Iterable[Entry]) -> list[str]:
+    """Return the labels whose folders are written in both of Unicode's forms, sorted."""
+    written = {(part, file.label) for file in entries if not file.label.isascii() for part in _path(file.name)}
+    counts = Counter(label for part, label in written if composed(part) == label)
+    return sorted(label for label, count in counts.items() if count > 1)
+
+
+def _path(name: str) -> Folders:
+    return folders_of(_folder(name))
 
 
 def _folder(name: str) -> str:

@@ -19,7 +19,7 @@ from morelike.storage import archives, labelling
 from morelike.storage.errors import SourceError
 from morelike.storage.labelling import AUTO
 from morelike.storage.labels import Entry, has_image_extension, is_junk, is_utf8, without_archive_suffix
-from morelike.storage.layout import arrange, shard_split
+from morelike.storage.layout import arrange, in_two_forms, shard_split
 
 MAX_FILE_BYTES = 256 * 2**20  # a larger file is not read into memory
 UNREADABLE = (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
@@ -38,12 +38,12 @@ class Listing:
         entries: every file except those of ``skipped``, sorted by name, each with its label and split.
         skipped: how many are left out: ``junk`` (hidden or system files), ``annotation`` (in tars), ``table`` (of
             labels) and ``empty folder``.
-        note: where labels come from if not from folders, else "".
+        notes: what people should know: labels that are not from folders, folders that are one class.
     """
 
     entries: list[Entry]
     skipped: dict[str, int]
-    note: str = ""
+    notes: list[str]
 
 
 class Source:
@@ -67,7 +67,8 @@ class Source:
         if labelled.tables:
             skipped["table"] += labelled.tables
         entries = arrange(labelled.files, self.root, not self.root.is_dir(), labels)
-        return Listing(entries, dict(sorted(skipped.items())), labelled.note)
+        twins = [f"both Unicode forms of {label} are one class" for label in in_two_forms(entries)]
+        return Listing(entries, dict(sorted(skipped.items())), [*filter(None, [labelled.note]), *twins])
 
     def entries(self) -> list[Entry]:
         """Return the entries of :meth:`listing`."""

@@ -138,8 +138,8 @@ def _listing(source: Source, labels: str) -> Listing:
     listing = source.listing(labels)
     if not listing.entries:
         raise SourceError(f"{source.root}: expected images, found no file; set data.raw to where the images are")
-    if listing.note:
-        progress.say(listing.note)
+    for note in listing.notes:
+        progress.say(note)
     return listing
 
 
