@@ -53,7 +53,13 @@ def test_a_label_that_cannot_be_one_is_a_finding(tmp_path, contents, why):
     source = tar(tmp_path, **contents)
     assert refused(source) == {"a.jpg": "no_label"}
     assert why in source.entries()[0].detail
+    assert source.entries()[0].label == ""
     assert source.read("a.jpg") == b"A"
+
+
+def test_two_long_labels_that_begin_alike_are_not_one_class(tmp_path):
+    source = open_source(make_tar(tmp_path / "a.tar", a__jpg=b"A", a__cls=LONG + b"1", b__jpg=b"B", b__cls=LONG + b"2"))
+    assert {(entry.label, entry.code) for entry in source.entries()} == {("", "no_label")}
 
 
 def test_the_longest_label_is_whole(tmp_path):

@@ -127,6 +127,8 @@ def _checked(label: str, split: str) -> tuple[str, str, str]:
 
 def _placed(file: Entry, label: str, split: str, fault: str, usable: bool, layout: Layout) -> Entry:
     label, split = file.label or label, file.split or split
+    if file.code == "no_label":
+        return replace(file, label="", split=split)
     if usable and fault and not label:
         return replace(file, split=split, code="no_label", detail=f"its folder: {fault}")
     if usable and not (label and (split or not layout.splits)):
