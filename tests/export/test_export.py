@@ -49,6 +49,7 @@ def write_real(folder, labels=("Alpha", "Beta"), per_split=(6, 2, 3), centre=120
         "sha256": [hashlib.sha256(str(number).encode()).hexdigest() for number in range(len(rows))],
         "given_group": "",
         "mask": "",
+        "attributes": "{}",
     }
     images = noise_images(len(rows), seed=0, centre=centre)
     write_store(folder, images, index)

@@ -72,6 +72,7 @@ def write_raw(root, images, splits=None, colourfulness=None):
                 "phash": "0" * 16,
                 "width_px": decoded.shape[1],
                 "height_px": decoded.shape[0],
+                "attributes": "{}",
                 "colourfulness": 0.1 if colourfulness is None else colourfulness,
             }
         )

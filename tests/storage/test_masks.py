@@ -65,7 +65,7 @@ def listed(root, names, pair_masks=True):
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
-    return [(e.name, e.label, e.split, e.mask) for e in open_source(root).entries(pair_masks)]
+    return [(e.name, e.label, e.split, e.mask) for e in open_source(root).listing(pair_masks=pair_masks).entries]
 
 
 @pytest.mark.parametrize(

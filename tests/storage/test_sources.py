@@ -1,55 +1,15 @@
-import io
 import os
 import pickle
 import tarfile
-import zipfile
+from pathlib import Path
 
 import pytest
 
 from morelike.images.errors import ImageError
-from morelike.storage import labels, sources
+from morelike.storage import layout, sources
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import Entry
-
-
-def fill(root, *names, data=b"x"):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data + name.encode())
-    return root
-
-
-def make_zip(path, *names):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.writestr(name, b"x" + name.encode())
-    return path
-
-
-def add(archive, name, data, **attributes):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    for key, value in attributes.items():
-        setattr(member, key, value)
-    archive.addfile(member, io.BytesIO(data))
-
-
-def make_tar(path, *names, **contents):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name in names:
-            add(archive, name, b"x" + name.encode())
-        for name, data in contents.items():
-            add(archive, name.replace("__", "."), data)
-    return path
-
-
-def placed(source):
-    return {entry.name: (entry.label, entry.split) for entry in source.entries() if not entry.code}
-
-
-def refused(source):
-    return {entry.name: entry.code for entry in source.entries() if entry.code}
+from tests.raw_trees import add, fill, make_tar, make_zip, placed, refused
 
 
 def test_class_folders_are_labels_and_deeper_folders_belong_to_them(tmp_path):
@@ -185,7 +145,7 @@ def test_shards_give_their_split_by_folder_or_by_name(tmp_path):
 
 def test_a_label_that_would_climb_out_of_a_folder_is_refused(tmp_path):
     source = sources.open_source(make_tar(tmp_path / "a.tar", a__jpg=b"A", a__cls=b"../../x"))
-    assert refused(source) == {"a.jpg": "stray"}
+    assert refused(source) == {"a.jpg": "no_label"}
 
 
 def test_damaged_archives_say_so(tmp_path):
@@ -220,4 +180,4 @@ def test_a_missing_file_is_called_missing(tmp_path):
 
 def test_arranging_does_not_depend_on_the_order_of_listing():
     files = [Entry(name) for name in ("b/2.png", "a/1.png", "c.png")]
-    assert labels.arrange(files, "x", False) == labels.arrange(files[::-1], "x", False)
+    assert layout.arrange(files, Path("x"), False) == layout.arrange(files[::-1], Path("x"), False)

@@ -5,7 +5,11 @@ import pytest
 from morelike.validate import drift, sets
 from morelike.validate.settings import FaultRule
 
-CODES = {"small_class": FaultRule(policy="fail", limit=5), "imbalance": FaultRule(policy="warn", limit=10)}
+CODES = {
+    "small_class": FaultRule(policy="fail", limit=5),
+    "imbalance": FaultRule(policy="warn", limit=10),
+    "label_typo": FaultRule(policy="warn", limit=0.1),
+}
 DRIFT = {name: FaultRule(policy="warn", limit=0.25) for name in ("drift_statistics", "drift_sizes", "drift_formats")}
 
 

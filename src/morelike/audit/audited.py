@@ -89,7 +89,8 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
         "accepted": len(images),
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
-        "skipped": examined.skipped,
+        "skipped": examined.listing.skipped,
+        "notes": examined.listing.notes,
         "classes": images["label"].value_counts().sort_index().to_dict(),
         "splits": {split: int((images["split"] == split).sum()) for split in splitting.given_splits(examined.images)},
         "found": summary.by_code(found, fault_rules),
@@ -134,6 +135,7 @@ def lines(counts: dict[str, Any]) -> list[str]:
     classes = len(counts["classes"])
     of_classes = f"{classes:,} class" + ("es" if classes != 1 else "")
     said = [f"{counts['accepted']:,} of {counts['files']:,} files accepted, in {of_classes}"]
+    said += counts["notes"]
     for what, of in (("quarantined", counts["quarantined_by_code"]), ("skipped", counts["skipped"])):
         if of:
             said.append(f"{what}: " + ", ".join(f"{count:,} {reason}" for reason, count in of.items()))

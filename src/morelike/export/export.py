@@ -16,15 +16,16 @@ from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
 from morelike.storage import folders as class_folders
+from morelike.storage.labels import NO_ATTRIBUTES
 from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
 FILES_PER_CHUNK = 64
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
-NEW = {"given_group": "", "mask": ""}
+NEW = {"given_group": "", "mask": "", "attributes": NO_ATTRIBUTES}
 MANIFEST = [
     *("path", "split", "label", "synthetic", "generator", "method", "seed", "source_file", "source_sha256"),
-    *("settings", "model_sha256", "nearest_file", "nearest_distance", "given_group", "mask", "sha256"),
+    *("settings", "model_sha256", "nearest_file", "nearest_distance", "given_group", "mask", "sha256", "attributes"),
 ]
 METADATA = ["file_name", "label", "synthetic", "generator", "method", "seed", "source_file", "nearest_distance"]
 ADVICE = {

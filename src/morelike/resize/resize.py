@@ -25,7 +25,21 @@ FILES_PER_CHUNK = 32
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
 FileToResize = tuple[str, str, int]  # file, sha256, number of pixels
 Decoder = Callable[[bytes, int], np.ndarray]
-INDEX = ["file", "label", "split", "group", "given_group", "mask", "sha256", "phash", "width_px", "height_px"]
+INDEX = [
+    *(
+        "file",
+        "label",
+        "split",
+        "group",
+        "given_group",
+        "mask",
+        "sha256",
+        "phash",
+        "width_px",
+        "height_px",
+        "attributes",
+    ),
+]
 
 
 def write_resized(

@@ -1,18 +1,25 @@
-"""Labels and given splits of raw images, from their paths alone."""
+"""What is known of a raw file before it is read: its label, its split, and the reason if it cannot be used."""
 
 import posixpath
-import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath, PureWindowsPath
+from unicodedata import category, normalize
 
 from morelike.images.headers import IMAGE_EXTENSIONS
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 JUNK_FOLDERS = {"__macosx", ".ds_store", "@eadir", "$recycle.bin", "system volume information"}
 JUNK_FILES = {"thumbs.db", "desktop.ini", "icon\r"}
-SHARD_PREFIX = re.compile(rf"({'|'.join(SPLITS)})[-_.]", re.IGNORECASE)
+ARCHIVE_SUFFIXES = (
+    *(".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".tgz", ".txz", ".tbz2"),
+    *(".zip", ".tar", ".7z", ".rar"),
+)
+MAX_LABEL_BYTES = 256
+UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control signs, surrogates and ends of lines
+NO_ATTRIBUTES = "{}"
+OF_PLACE = ("stray", "no_label")  # codes of where a file lies: what it holds is looked at all the same
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -23,7 +30,7 @@ class Entry:
         name: posix path relative to the root; in a folder of shards ``shard.tar/member``. Unique.
         label: the class, "" if it has none.
         split: the given split (``train``, ``val`` or ``test``), "" if none was given.
-        code: fault code of a file that must not be read, "" for any other.
+        code: fault code of a file that must not be used, "" for any other.
         detail: the reason in words.
         attributes: further columns of a table of labels, a JSON object of strings, its keys sorted.
         group: what it belongs to and must share a split with (a patient, a scene), "" if to nothing.
@@ -35,7 +42,7 @@ class Entry:
     split: str = ""
     code: str = ""
     detail: str = ""
-    attributes: str = "{}"
+    attributes: str = NO_ATTRIBUTES
     group: str = ""
     mask: str = ""
 
@@ -56,64 +63,69 @@ def has_image_extension(name: str) -> bool:
     return posixpath.splitext(name)[1].lower() in IMAGE_EXTENSIONS
 
 
-def arrange(files: Iterable[Entry], flat_label: str, unwrap: bool) -> list[Entry]:
-    """Give every file its label and split, by the folders it lies in; sorted by name.
+def is_archive(name: str) -> bool:
+    """Tell whether a name ends as that of an archive.
 
-    - The label is the first folder under the root, or under the split.
-    - Without such folders all images are one class: ``flat_label``, or ``all`` if there are split folders.
-    - ``train/`` is a split folder if it is beside ``val/`` or ``test/``, or the only folder.
-    - A file beside the class folders or the split folders gets the code ``stray``.
-    - A label that a file already has (WebDataset's ``.cls``) is kept.
-    - ``unwrap`` ignores a single folder around everything, as archives often have.
+    >>> is_archive("1.tar.GZ"), is_archive("1.jpg")
+    (True, False)
     """
-    files = sorted(files, key=lambda file: file.name)
-    paths = {file.name: _folders(file.name) for file in files}
-    images = [paths[file.name] for file in files if not file.code and has_image_extension(file.name)]
-    wrapped = unwrap and bool(images) and all(len(p) > 1 and p[0] == images[0][0] for p in images)
-    wrapper = images[0][:1] if wrapped and images[0][0].lower() not in SPLITS else ()
-    images = [path[len(wrapper) :] for path in images]
-    splits = _split_folders({path[0] for path in images if path})
-    classes = any(len(path) > bool(splits) for path in images)
-    flat_label = "all" if splits else flat_label
-    return [_placed(file, paths[file.name], wrapper, splits, "" if classes else flat_label) for file in files]
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
-def _placed(file: Entry, path: tuple[str, ...], wrapper: tuple[str, ...], splits: set[str], flat_label: str) -> Entry:
-    """Give one file its label and split; ``path`` is its folders, ``flat_label`` is "" if there are class folders."""
-    inside = path[: len(wrapper)] == wrapper
-    path = path[len(wrapper) :] if inside else path
-    split = file.split
-    if splits:
-        inside = inside and bool(path) and path[0] in splits
-        split = SPLITS[path[0].lower()] if inside else ""
-        path = path[1:] if inside else path
-    label = file.label or flat_label or (path[0] if path else "")
-    if not file.code and has_image_extension(file.name) and not (inside and label):
-        beside = "the splits" if splits else "the class folders"
-        return replace(file, code="stray", detail=f"lies beside {beside}, so its label or split is unknown")
-    return replace(file, label=label if inside else file.label, split=split)
+def without_archive_suffix(name: str) -> str:
+    """Return a name without the end that makes it an archive's.
 
-
-def _folders(name: str) -> tuple[str, ...]:
-    """Return the folders of a name, without shards: ``("train", "cat")`` for ``train/0.tar/cat/1.jpg``."""
-    parts = name.lstrip("/").split("/")[:-1]
-    return tuple(part for part in parts if part not in ("", ".") and not part.lower().endswith(".tar"))
-
-
-def _split_folders(tops: set[str]) -> set[str]:
-    splits = {top for top in tops if top.lower() in SPLITS}
-    meanings = {SPLITS[top.lower()] for top in splits}
-    return splits if "train" in meanings and (len(meanings) > 1 or splits == tops) else set()
-
-
-def shard_split(shard: str) -> str:
-    """Return the split that a shard's file name begins with, "" if there is none.
-
-    >>> shard_split("validation-00003.tar"), shard_split("00003.tar")
-    ('val', '')
+    >>> without_archive_suffix("moths.v2.tar.gz"), without_archive_suffix("moths.v2")
+    ('moths.v2', 'moths.v2')
     """
-    match = SHARD_PREFIX.match(PurePosixPath(shard).name)
-    return SPLITS[match[1].lower()] if match else ""
+    suffix = next((suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]
+
+
+@lru_cache(maxsize=4096)
+def composed(text: str) -> str:
+    """Return a text in Unicode's form NFC: file systems store one name in two forms, and readers see one.
+
+    >>> composed("Cafe\\u0301") == composed("Caf\\u00e9")
+    True
+    """
+    return normalize("NFC", text)
+
+
+@lru_cache(maxsize=4096)
+def label_fault(label: str) -> str:
+    """Return why a text cannot be a label, "" if it can.
+
+    >>> label_fault("../x"), label_fault("007")
+    ("'../x' cannot name a folder", '')
+    """
+    if not label:
+        return "it is empty"
+    if "\ufffd" in label:
+        return f"{label[:40]!r} is not UTF-8"
+    if label in (".", "..") or set(label) & set("/\\") or any(category(sign) in UNWRITABLE for sign in label):
+        return f"{label[:40]!r} cannot name a folder"
+    size = len(label.encode())
+    return f"it has {size} bytes, limit {MAX_LABEL_BYTES}" if size > MAX_LABEL_BYTES else ""
+
+
+def escapes(name: str) -> bool:
+    """Tell whether a path is absolute or climbs.
+
+    >>> escapes("a/../b"), escapes("C:/a"), escapes("a/b")
+    (True, True, False)
+    """
+    parts = PurePosixPath(name).parts + PureWindowsPath(name).parts
+    return ".." in parts or PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a name is text: file systems hold any bytes, and Python hides those that are none in surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unique(files: Iterable[Entry]) -> list[Entry]:

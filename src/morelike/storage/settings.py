@@ -13,6 +13,11 @@ class Data(Section):
     """Where the raw images are, and the background of transparent ones."""
 
     raw: str = Field(description="your images: a folder, `.zip`, `.tar`, or a folder of `.tar` shards")
+    labels: str = Field(
+        "auto",
+        description="`auto`: from a table of labels among the images, else from folders; `folders`: the top folders "
+        "are the classes, and none is a split; or the path of a table in `data.raw`",
+    )
     groups: str | None = Field(
         None,
         description="images that must share a split: a regular expression on their paths whose first group names them, "

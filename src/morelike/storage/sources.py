@@ -1,31 +1,49 @@
-"""Raw images from a folder, a ``.zip``, a ``.tar`` or a folder of ``.tar`` shards: listed once, read on demand."""
+"""Raw images from a folder, an archive or a folder of ``.tar`` shards: listed once, read on demand."""
 
 import lzma
 import os
+import re
+import shutil
 import stat
-import tarfile
+import tempfile
+import weakref
 import zipfile
 import zlib
 from collections import Counter
-from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
 
 from morelike.images.errors import ImageError
-from morelike.storage import masks
+from morelike.storage import archives, labelling, masks
 from morelike.storage.errors import SourceError
-from morelike.storage.labels import Entry, arrange, has_image_extension, is_junk, shard_split, unique
+from morelike.storage.labelling import AUTO
+from morelike.storage.labels import Entry, has_image_extension, is_junk, is_utf8, without_archive_suffix
+from morelike.storage.layout import arrange, in_two_forms, shard_split
 
 MAX_FILE_BYTES = 256 * 2**20  # a larger file is not read into memory
-MAX_LABEL_BYTES = 256
 UNREADABLE = (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-LINK = "a link; links out of the raw data are not followed"
-ESCAPES = "the path leads out of the archive"
-ZIP_ENCRYPTED = 0x1
+LINK_TO_FOLDER = "a link to a folder; they are not followed"
 READ_WITHOUT_WAITING = os.O_RDONLY | getattr(
     os, "O_NONBLOCK", 0
 )  # opening a pipe that has no writer would never return
 READ_NO_LINK = READ_WITHOUT_WAITING | getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What raw data holds.
+
+    Attributes:
+        entries: every file except those of ``skipped``, sorted by name, each with its label and split.
+        skipped: how many are left out: ``junk`` (hidden or system files), ``annotation`` (in tars), ``table`` (of
+            labels) and ``empty folder``.
+        notes: what people should know: labels that are not from folders, folders that are one class.
+    """
+
+    entries: list[Entry]
+    skipped: dict[str, int]
+    notes: list[str]
 
 
 class Source:
@@ -38,19 +56,33 @@ class Source:
     def __init__(self, root: Path):
         self.root = Path(root)
 
-    def entries(self, pair_masks: bool = True) -> list[Entry]:
-        """List every file except junk, sorted by name, each with its label and split.
+    def listing(self, labels: str = AUTO, pair_masks: bool = True) -> Listing:
+        """List all files.
 
-        With ``pair_masks`` a mask is no entry of its own but that of its image, see :mod:`morelike.storage.masks`.
+        With ``pair_masks`` a mask is no entry of its own but that of its image, see :mod:`morelike.storage.masks`;
+        ``labels`` is the setting ``data.labels``.
+
+        Raises:
+            SourceError: if they cannot be listed, or it is not clear what is a label or a split.
         """
-        files, _ = self._listed()
+        files, skipped = self._listed()
         found = masks.paired(files) if pair_masks else masks.Paired(files)
-        flat_label, unwrap = self.root.resolve().stem or "all", not self.root.is_dir()
-        return found.arranged(lambda files: arrange(files, flat_label, unwrap))
+        labelled = labelling.from_tables(found.files, labels, self._table, str(self.root))
+        if labelled.tables:
+            skipped["table"] += labelled.tables
+        entries = replace(found, files=labelled.files).arranged(
+            lambda files: arrange(files, self.root, not self.root.is_dir(), labels)
+        )
+        twins = [f"both Unicode forms of {label} are one class" for label in in_two_forms(entries)]
+        return Listing(entries, dict(sorted(skipped.items())), [*filter(None, [labelled.note]), *twins])
+
+    def entries(self) -> list[Entry]:
+        """Return the entries of :meth:`listing`."""
+        return self.listing().entries
 
     def skipped(self) -> dict[str, int]:
-        """Count what :meth:`entries` leaves out: ``junk`` (hidden or system files) and ``annotation`` (in tars)."""
-        return dict(sorted(self._listed()[1].items()))
+        """Return what :meth:`listing` leaves out."""
+        return self.listing().skipped
 
     def read(self, name: str) -> bytes:
         """Return the bytes of the entry ``name``.
@@ -64,6 +96,12 @@ class Source:
         except UNREADABLE as error:
             raise ImageError(_code_of(error), _without_root(error, self.root)) from error
 
+    def _table(self, name: str) -> bytes:
+        try:
+            return self.read(name)
+        except ImageError as error:
+            raise SourceError(f"{self.root}/{name}: a table of labels that cannot be read: {error}") from error
+
     def _listed(self) -> tuple[list[Entry], Counter]:
         raise NotImplementedError
 
@@ -75,18 +113,15 @@ def open_source(path: Path | str) -> Source:
     """Open raw images.
 
     Raises:
-        SourceError: if there is nothing at ``path``, or neither a folder nor a ``.zip`` nor a ``.tar``.
+        SourceError: if there is nothing at ``path``, or neither a folder nor an archive that can be read.
     """
     path = Path(path)
     if path.is_dir():
         return Shards(path) if _is_folder_of_shards(path) else Folder(path)
     if not path.exists():
         raise SourceError(f"{path}: expected raw images, found nothing; set data.raw to a folder, .zip or .tar")
-    if zipfile.is_zipfile(path):
-        return Zip(path)
-    if path.suffix == ".tar":
-        return Tar(path)
-    raise SourceError(f"{path}: expected a folder, a .zip or an uncompressed .tar of images; unpack it first")
+    kind = archives.kind_of(path)
+    return {"zip": Zip, "tar": Tar}.get(kind, partial(CompressedTar, kind))(path)
 
 
 class Folder(Source):
@@ -97,7 +132,10 @@ class Folder(Source):
         folders = [""]
         while folders:
             below = folders.pop()
-            for found in _scanned(self.root / below):
+            within = _scanned(self.root / below)
+            if below and not within and not is_junk(below):
+                skipped["empty folder"] += 1
+            for found in within:
                 name = f"{below}/{found.name}" if below else found.name
                 if found.is_dir(follow_symlinks=False):
                     folders.append(name)
@@ -108,15 +146,16 @@ class Folder(Source):
         return files, skipped
 
     def _checked(self, name: str, plain: bool) -> Entry:
-        if plain and _is_utf8(name):
+        if plain and is_utf8(name):
             return Entry(name)
         path = self.root / name
-        if not _is_utf8(name):
+        if not is_utf8(name):
             printable = os.fsencode(name).decode("utf-8", "backslashreplace")
-            return Entry(printable, code="unreadable", detail="the file's name is not UTF-8")
+            return Entry(printable, code="unreadable", detail=archives.NOT_UTF8)
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(self.root.resolve())):
-            there = path.exists()
-            return Entry(name, code="link_out" if there else "missing", detail=LINK if there else "a link to nothing")
+            if not path.exists():
+                return Entry(name, code="missing", detail="a link to nothing")
+            return Entry(name, code="link_out", detail=LINK_TO_FOLDER if path.is_dir() else archives.LINK)
         if not path.is_file():
             return Entry(name, code="unreadable", detail="not a regular file")
         return Entry(name)
@@ -124,14 +163,14 @@ class Folder(Source):
     def _bytes(self, name: str) -> bytes:
         path = os.path.join(self.root, name)
         if not _lies_in(os.path.dirname(path), str(self.root)):
-            raise ImageError("link_out", LINK)
+            raise ImageError("link_out", archives.LINK)
         try:
             number = os.open(path, READ_NO_LINK)
         except OSError as error:
             if not os.path.islink(path):
                 raise error
             if not Path(path).resolve().is_relative_to(self.root.resolve()):
-                raise ImageError("link_out", LINK) from error
+                raise ImageError("link_out", archives.LINK) from error
             number = os.open(path, READ_WITHOUT_WAITING)
         with open(number, "rb", buffering=0) as file:
             status = os.fstat(number)
@@ -144,33 +183,60 @@ class Zip(Source):
     """A ``.zip``."""
 
     def _listed(self) -> tuple[list[Entry], Counter]:
-        members = [member for member in _zip(*_identity(self.root)).infolist() if not member.is_dir()]
-        kept = [member for member in members if not is_junk(member.filename)]
-        skipped = Counter({"junk": len(members) - len(kept)}) if len(members) > len(kept) else Counter()
-        return unique(_zip_entry(member) for member in kept), skipped
+        return archives.zip_entries(self._archive())
 
     def _bytes(self, name: str) -> bytes:
-        archive = _zip(*_identity(self.root))
-        members = archive.getinfo(name)
-        with archive.open(members) as file:
-            return _read_bounded(file, members.file_size)
+        archive = self._archive()
+        member = archive.getinfo(name)
+        with archive.open(member) as file:
+            return _read_bounded(file, member.file_size)
+
+    def _archive(self) -> zipfile.ZipFile:
+        return archives.opened_zip(*_identity(self.root))
 
 
 class Tar(Source):
-    """An uncompressed ``.tar``, of class folders or in WebDataset's form (``key.jpg`` + ``key.cls``)."""
+    """A ``.tar``, of class folders or in WebDataset's form (``key.jpg`` + ``key.cls`` or ``key.json``)."""
+
+    @property
+    def file(self) -> Path:
+        """The uncompressed tar."""
+        return self.root
 
     def _listed(self) -> tuple[list[Entry], Counter]:
-        files, skipped, _ = _tar_index(*_identity(self.root))
+        files, skipped, _ = archives.tar_index(*_identity(self.file))
         return list(files), skipped.copy()
 
     def _bytes(self, name: str) -> bytes:
-        start, size = _tar_index(*_identity(self.root))[2][name]
-        with self.root.open("rb") as file:
+        start, size = archives.tar_index(*_identity(self.file))[2][name]
+        with self.file.open("rb") as file:
             file.seek(start)
             data = _read_bounded(file, size)
         if len(data) < size:
             raise ImageError("unreadable", f"the archive ends after {len(data)} of {size} bytes")
         return data
+
+
+class CompressedTar(Tar):
+    """A ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz``: unpacked into a temporary file, which goes with the object.
+
+    A copy in a worker process reads that file, and leaves it.
+    """
+
+    def __init__(self, kind: str, root: Path):
+        super().__init__(root)
+        folder = tempfile.mkdtemp(prefix="morelike-")
+        self._remove = weakref.finalize(self, _remove_of, os.getpid(), folder)
+        self._file = Path(folder) / f"{without_archive_suffix(self.root.name)}.tar"
+        archives.unpack(self.root, kind, self._file)
+
+    def __getstate__(self) -> dict[str, Path]:
+        return {"root": self.root, "_file": self._file}
+
+    @property
+    def file(self) -> Path:
+        """The unpacked tar."""
+        return self._file
 
 
 class Shards(Source):
@@ -180,7 +246,7 @@ class Shards(Source):
         outer, skipped = Folder(self.root)._listed()
         files = []
         for shard in sorted(outer):
-            if shard.code or not shard.name.endswith(".tar"):
+            if shard.code or not shard.name.lower().endswith(".tar"):
                 files.append(shard)
                 continue
             inner, inner_skipped = Tar(self.root / shard.name)._listed()
@@ -190,13 +256,15 @@ class Shards(Source):
         return files, skipped
 
     def _bytes(self, name: str) -> bytes:
-        shard, _, member = name.partition(".tar/")
-        return Tar(self.root / f"{shard}.tar")._bytes(member) if member else Folder(self.root)._bytes(name)
+        inside = re.search(r"\.tar/", name, re.IGNORECASE)
+        if not inside:
+            return Folder(self.root)._bytes(name)
+        return Tar(self.root / name[: inside.end() - 1])._bytes(name[inside.end() :])
 
 
 def _is_folder_of_shards(root: Path) -> bool:
     names = [name for _, _, names in os.walk(root) for name in names]
-    if not any(name.endswith(".tar") and not is_junk(name) for name in names):
+    if not any(name.lower().endswith(".tar") and not is_junk(name) for name in names):
         return False
     return not any(has_image_extension(name) and not is_junk(name) for name in names)
 
@@ -207,85 +275,9 @@ def _identity(path: Path) -> tuple[str, int, int]:
     return str(path), status.st_size, status.st_mtime_ns
 
 
-@lru_cache(maxsize=1)
-def _zip(path: str, _size: int, _mtime_ns: int) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise SourceError(f"{path}: expected a whole .zip: {error}") from error
-
-
-def _zip_entry(member: zipfile.ZipInfo) -> Entry:
-    name = member.filename
-    if _escapes(name):
-        return Entry(name, code="member_escapes", detail=ESCAPES)
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return Entry(name, code="link_out", detail=LINK)
-    if member.flag_bits & ZIP_ENCRYPTED:
-        return Entry(name, code="unreadable", detail="encrypted")
-    return Entry(name)
-
-
-@lru_cache(maxsize=64)
-def _tar_index(path: str, _size: int, _mtime_ns: int) -> tuple[list[Entry], Counter, dict[str, tuple[int, int]]]:
-    """List a tar by its headers alone: the entries, what is skipped, and each member's offset and size in bytes."""
-    try:
-        with tarfile.open(path, "r:") as archive:
-            members = [member for member in archive if not member.isdir()]
-            end = archive.offset
-    except (tarfile.TarError, OSError) as error:
-        raise SourceError(f"{path}: expected a whole, uncompressed .tar: {error}") from error
-    with open(path, "rb") as file:
-        file.seek(end)
-        if file.read(512).strip(b"\0"):  # tarfile mistakes a damaged header for the end
-            raise SourceError(f"{path}: damaged after byte {end}: {len(members)} members before it, no header there")
-        kept = [member for member in members if not is_junk(member.name)]
-        labels = {_key(m.name): _label(file, m) for m in kept if m.name.endswith(".cls") and m.isreg()}
-    images = {_key(member.name) for member in kept if has_image_extension(member.name)}
-    shown = [m for m in kept if has_image_extension(m.name) or _key(m.name) not in images]
-    skipped = {"junk": len(members) - len(kept), "annotation": len(kept) - len(shown)}
-    files = unique(_tar_entry(member, labels.get(_key(member.name), "")) for member in shown)
-    places = {e.name: (m.offset_data, m.size) for e, m in zip(files, shown, strict=True) if not e.code}
-    return files, Counter({reason: count for reason, count in skipped.items() if count}), places
-
-
-def _tar_entry(member: tarfile.TarInfo, label: str) -> Entry:
-    name = member.name
-    if not _is_utf8(name):
-        printable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return Entry(printable, code="unreadable", detail="the file's name is not UTF-8")
-    if _escapes(name):
-        return Entry(name, code="member_escapes", detail=ESCAPES)
-    if not member.isreg() or member.issparse():
-        link = member.issym() or member.islnk()
-        return Entry(name, code="link_out" if link else "unreadable", detail=LINK if link else "not a regular file")
-    if label and (label in (".", "..") or set(label) & set("/\\\0") or not label.isprintable()):
-        return Entry(name, code="stray", detail=f"its .cls holds {label!r}, which cannot name a folder")
-    return Entry(name, label)
-
-
-def _label(file, member: tarfile.TarInfo) -> str:
-    file.seek(member.offset_data)
-    return file.read(min(member.size, MAX_LABEL_BYTES)).decode("utf-8", "replace").strip()
-
-
-def _key(name: str) -> str:
-    """Return WebDataset's key: the path up to the first dot of the file's name."""
-    folder, slash, base = name.rpartition("/")
-    return folder + slash + base.partition(".")[0]
-
-
-def _escapes(name: str) -> bool:
-    parts = PurePosixPath(name).parts + PureWindowsPath(name).parts
-    return ".." in parts or PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _remove_of(owner: int, folder: str) -> None:
+    if os.getpid() == owner:  # not a process forked from it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_bounded(file, size: int) -> bytes:

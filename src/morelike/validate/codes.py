@@ -36,11 +36,19 @@ class Code:
 
 
 CODES = {
-    "missing": Code("file", "A link to nothing, or a file that has disappeared.", "Restore the file.", UNUSABLE),
+    "missing": Code(
+        "file",
+        "A link to nothing, a row of a table without its file, or a file that has disappeared.",
+        "Restore the file.",
+        UNUSABLE,
+    ),
     "no_permission": Code("file", "The file may not be read.", "`chmod a+r` it.", UNUSABLE),
     "link_out": Code("file", "A link that leads out of the raw folder.", "Copy the file it points to.", UNUSABLE),
     "member_escapes": Code(
-        "file", "A path in an archive that leads out of it.", "Pack it anew; ask where it comes from.", UNUSABLE
+        "file",
+        "A path in an archive or a table that leads out of it.",
+        "Write it anew; ask where it comes from.",
+        UNUSABLE,
     ),
     "unreadable": Code(
         "file", "No regular file, encrypted, or in a damaged archive.", "Pack or copy it anew.", UNUSABLE
@@ -71,6 +79,18 @@ CODES = {
     ),
     "animated": Code("file", "Animated, or of several pages.", "The first one is used; extract others.", CONVERTED),
     "stray": Code("file", "Lies beside the class folders, so its label is unknown.", "Move it into one.", UNUSABLE),
+    "no_label": Code(
+        "file",
+        "No label can be told: not in the table of labels, empty, contradictory, or no name that a folder can have.",
+        "Give it a label, or set `data.labels`.",
+        UNUSABLE,
+    ),
+    "synthetic": Code(
+        "file",
+        "Made by a model, says the table of labels: models that learn from it learn from a model.",
+        "`quarantine` leaves it out.",
+        SUSPECT,
+    ),
     "orientation": Code(
         "form", "Stored turned or mirrored, with an EXIF note.", "It is turned upright; nothing to do.", CONVERTED
     ),
@@ -194,9 +214,16 @@ CODES = {
     ),
     "label_spelling": Code(
         "set",
-        "Labels that differ by case or spaces alone.",
+        "Labels that differ by case or spaces alone; the two Unicode forms of one name are one class anyway.",
         "Rename a folder; `fix` merges them under the commonest.",
         ("fail", "fix", "warn", "ignore"),
+    ),
+    "label_typo": Code(
+        "set",
+        "A small class one typing error apart from a large one.",
+        "If it is a typing error, move its images; nothing is merged.",
+        OF_THE_SET,
+        "images of the small class / images of the large one, at most",
     ),
     "drift_statistics": Code(
         "drift",

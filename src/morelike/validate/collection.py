@@ -57,8 +57,8 @@ def collect(
 
     Returns:
         A table with a row per entry, in order: ``file``, ``label``, ``given`` (the split it came with, or ""),
-        ``given_group``, ``mask`` and the columns of :data:`FACTS`, null where there are none; and the number of
-        contents that were decoded now.
+        ``given_group``, ``mask``, ``attributes`` and the columns of :data:`FACTS`, null where there are none; and the
+        number of contents that were decoded now.
     """
     key = key_of(inspection.__name__, FACTS, max_pixels, background)
     cache = Cache(cache_folder, key, FACTS)
@@ -113,6 +113,7 @@ def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFra
             "given": [entry.split for entry in entries],
             "given_group": [entry.group for entry in entries],
             "mask": [entry.mask for entry in entries],
+            "attributes": [entry.attributes for entry in entries],
         }
     )
     files = pd.concat([files, seen.to_pandas()], axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from morelike.images import pixels, stderr
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError
-from morelike.storage.labels import Entry, has_image_extension
+from morelike.storage.labels import OF_PLACE, Entry, has_image_extension
 from morelike.storage.sources import Source
 from morelike.validate import hashing, measures
 from morelike.validate.known_digests import KnownDigests
@@ -47,7 +47,7 @@ class Inspector:
         with stderr.muted():
             for entry in entries:
                 row = {"sha256": "", "code": entry.code, "detail": entry.detail}
-                if entry.code in ("", "stray"):
+                if entry.code in ("", *OF_PLACE):
                     try:
                         data = self._read(entry.name)
                         row["sha256"] = digest = hashlib.sha256(data).hexdigest()

@@ -16,6 +16,7 @@ from morelike.validate.policies import FaultRules
 FINDING = ["file", "label", "code", "value", "limit", "detail"]
 MODES_BUT_RGB = {"1", "L", "LA", "La", "P", "PA", "I", "F"}
 FEWEST_COLOURED = 20  # coloured images that it takes to know the usual colours of the set
+SYNTHETIC = '"synthetic": "true"'  # in the attributes
 Table = pd.DataFrame
 
 
@@ -62,6 +63,7 @@ MEASURES = {
 }
 FORMS: dict[str, tuple[Callable[[Table], pd.Series], str]] = {
     "animated": (lambda t: t["frames"] > 1, "{frames:.0f} frames or pages, the first is used"),
+    "synthetic": (lambda t: t["attributes"].str.contains(SYNTHETIC, case=False, regex=False), "called synthetic"),
     "orientation": (lambda t: t["orientation"].between(2, 8), "EXIF orientation {orientation:.0f}, turned upright"),
     "alpha": (lambda t: t["alpha"].astype(bool), "transparent over {transparent_share:.1%}"),
     "palette": (lambda t: t["mode"].isin(["P", "PA"]), "mode {mode}, becomes RGB"),

@@ -12,8 +12,10 @@ from morelike.core.settings import Params
 from morelike.images.colour import WHITE, Colour
 from morelike.storage import grouping
 from morelike.storage.errors import SourceError
+from morelike.storage.labelling import AUTO
+from morelike.storage.labels import OF_PLACE
 from morelike.storage.settings import Data
-from morelike.storage.sources import Source, open_source
+from morelike.storage.sources import Listing, Source, open_source
 from morelike.validate import (
     collection,
     drift,
@@ -27,6 +29,7 @@ from morelike.validate import (
     sets,
     splitting,
     summary,
+    typing_errors,
 )
 from morelike.validate.errors import ValidationError
 from morelike.validate.inspection import HISTOGRAM_MEASURES, IMAGE_MEASURES
@@ -39,6 +42,7 @@ MANIFEST = {
     **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
     **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
+    "attributes": "str",
     "findings": "str",
 }
 QUARANTINE = rules.FINDING
@@ -56,6 +60,7 @@ class Audit:
         seed: the seed of the random splits.
         background: RGB, 0 to 255; transparent images are laid on it.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
+        labels: where labels come from: the setting ``data.labels``.
         groups: which images must share a split, as ``data.groups`` says it; None for near-duplicates alone.
         pair_masks: whether masks are told from images.
     """
@@ -65,6 +70,7 @@ class Audit:
     seed: int = 0
     background: Colour = WHITE
     resized_px: tuple[int, int] | None = None
+    labels: str = AUTO
     groups: str | None = None
     pair_masks: bool = True
 
@@ -73,8 +79,9 @@ class Audit:
         """Return the audit that the sections ``data`` and ``resize`` and the seed ask for."""
         data = params.section("data", Data)
         sides = params.value("resize.height_px"), params.value("resize.width_px")
+        masked = data.masks == "auto"
         resized_px = None if "auto" in sides else sides
-        return cls(out, state, params.seed, data.background_rgb, resized_px, data.groups, data.masks == "auto")
+        return cls(out, state, params.seed, data.background_rgb, resized_px, data.labels, data.groups, masked)
 
     @property
     def evidence(self) -> Path:
@@ -107,6 +114,8 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     fault_rules = settings.codes
     examined = examine(raw, settings, audit, workers)
     images = examined.images
+    for note in examined.listing.notes:
+        progress.say(note)
     shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
     found = policies.noted(rules.gathered([examined.found, shifts]), fault_rules)
     quarantine = quarantined_files(found)
@@ -127,7 +136,7 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     for rule, count, first in expectations.breaches(checked):
         raise ValidationError(rule, count, "none", first, f"Mend or remove them; {see}/expectations.json")
 
-    about = summary.summarise(images, given, quarantine, found, examined.skipped, fault_rules)
+    about = summary.summarise(images, given, quarantine, found, examined.listing.skipped, fault_rules)
     with files.written_aside(audit.out) as folder:
         manifest.to_parquet(folder / "manifest.parquet")
         used = examined.masks["mask"].isin(manifest["mask"])
@@ -152,7 +161,7 @@ class Examined:
         masks: the facts of masks, a row per mask, from :func:`morelike.validate.masks.inspected`.
         images: those that are not quarantined, from :func:`find_faults`; ``mask`` is "" where it is of no use.
         found: every finding, also of codes that are ignored.
-        skipped: how many files were left out without a look, by reason.
+        listing: how they were listed: what was left out without a look, and what is to be said of labels.
         decoded: how many contents were decoded now, because nothing was known of them.
     """
 
@@ -161,7 +170,7 @@ class Examined:
     masks: pd.DataFrame
     images: pd.DataFrame
     found: pd.DataFrame
-    skipped: dict[str, int]
+    listing: Listing
     decoded: int
 
     @property
@@ -180,7 +189,8 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
     fault_rules = settings.codes
     policies.check_rules(fault_rules)
     source = open_source(raw)
-    entries = grouping.grouped(source.entries(audit.pair_masks), audit.groups)
+    listing = source.listing(audit.labels, audit.pair_masks)
+    entries = grouping.grouped(listing.entries, audit.groups)
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; name the place where they are")
     max_pixels = int(fault_rules["bomb"].limit)
@@ -190,7 +200,7 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
     found = rules.gathered([found, masks.faults(beside, set(images["file"]))])
     unused = quarantined_files(policies.noted(found, fault_rules))["file"]
     images["mask"] = images["mask"].where(~images["mask"].isin(unused), "")
-    return Examined(source, table, beside, images, found, source.skipped(), decoded)
+    return Examined(source, table, beside, images, found, listing, decoded)
 
 
 def find_faults(
@@ -209,6 +219,7 @@ def find_faults(
     """
     images = table[table["code"] == ""].reset_index(drop=True)
     found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
+    found.append(typing_errors.likely(images["label"], fault_rules["label_typo"].limit))
     if size_px:
         found.append(rules.enlarged(images, *size_px, fault_rules))
     if fault_rules["label_spelling"].policy == "fix":
@@ -228,7 +239,7 @@ def find_faults(
     found.append(groups.straddling(images))
     images = _without(images, found, fault_rules)
     found.append(groups.too_large(images, fault_rules))
-    labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
+    labels = {label for label in table.loc[~table["code"].isin(["not_an_image", *OF_PLACE]), "label"] if label}
     if fault_rules["label_spelling"].policy == "fix":
         labels -= set(sets.spellings(table["label"]))
     found.append(sets.class_sizes(images, labels, fault_rules, bool(splitting.given_splits(images))))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from morelike.validate import hashing, rules
+from morelike.validate import hashing, rules, typing_errors
 from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
 
@@ -82,8 +82,10 @@ def class_sizes(images: Table, labels: Iterable[str], fault_rules: FaultRules, s
     """Find classes too small to split (none if splits are given), and a set with uneven class sizes."""
     counts = dict.fromkeys(sorted(labels), 0) | images["label"].value_counts().to_dict()
     least, ratio = fault_rules["small_class"].limit, fault_rules["imbalance"].limit
+    typos = typing_errors.pairs(counts, fault_rules["label_typo"].limit)
+    hints = {label: f"; a typing error of {usual}?" for label, usual in typos.items()}
     found = [
-        rules.finding("small_class", f"{count} images, at least {least:g}", count, least, label)
+        rules.finding("small_class", f"{count} images, at least {least:g}{hints.get(label, '')}", count, least, label)
         for label, count in counts.items()
         if count < least and not splits_given
     ]
