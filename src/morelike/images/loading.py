@@ -1,0 +1,56 @@
+"""Load an encoded image: its header, and its pixels as they are stored, by Pillow or, where Pillow cannot, by OpenCV."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from morelike.images import colour, deep, headers, tiffs
+from morelike.images.colour import Colour
+from morelike.images.deep import Numbers, Span
+from morelike.images.headers import Header
+
+
+@dataclass
+class Loaded:
+    """A file whose pixels are decoded, but not converted.
+
+    Attributes:
+        header: what the file says of itself.
+        image: as Pillow loaded it; None for a TIFF that it cannot read.
+        numbers: of a deep image; None for 8 bits.
+    """
+
+    header: Header
+    image: Image.Image | None
+    numbers: Numbers | None
+
+    def converted(self, background: Colour, span: Span | None) -> colour.Converted:
+        """Return uint8 pixels, as stored; a deep image is scaled from ``span``, from :data:`deep.FULL` if it is None.
+
+        Raises:
+            ImageError: with code ``nan``, ``infinite`` or ``out_of_range``.
+        """
+        if self.numbers is None:
+            return colour.convert(self.image, background)
+        info = self.image.info if self.image is not None else {}
+        return deep.converted(self.numbers, span or deep.FULL[self.numbers.kind], info, background)
+
+    @property
+    def orientation(self) -> int:
+        """How the pixels must be turned, as EXIF counts it; OpenCV has turned those of a TIFF already."""
+        return 1 if self.numbers is not None and self.numbers.upright else self.header.orientation
+
+
+def load(data: bytes, max_pixels: int) -> Loaded:
+    """Load the first frame of a file; call it inside :func:`morelike.images.headers.guarded`.
+
+    Raises:
+        ImageError: as :func:`morelike.images.pixels.read`, but for what the range of a set decides.
+    """
+    layout = tiffs.foreign(data)
+    if layout is not None:
+        header = headers.of_foreign(layout, max_pixels)
+        return Loaded(header, None, deep.of_tiff(data, layout))
+    image = headers.loaded(data, max_pixels)
+    header = headers.header_of(image, data, max_pixels)
+    return Loaded(header, image, deep.of_pillow(image, data, header.bits))
