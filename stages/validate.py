@@ -15,9 +15,11 @@ def main(raw: str, out: Path, metrics: Path) -> None:
     from morelike.validate.settings import Validate
 
     params = settings.read()
-    background = params.section("data", Data).background_rgb
+    data = params.section("data", Data)
     sides = params.value("resize.height_px"), params.value("resize.width_px")
-    audit = run.Audit(out, cli.STATE, params.seed, background, None if "auto" in sides else sides)
+    resized_px = None if "auto" in sides else sides
+    slices = data.stack == "slices"
+    audit = run.Audit(out, cli.STATE, params.seed, data.background_rgb, data.span, slices, resized_px)
     files.write_json(metrics, run.validate(raw, params.section("validate", Validate), audit))
 
 

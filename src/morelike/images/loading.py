@@ -1,4 +1,4 @@
-"""Load an encoded image: its header, and its pixels as they are stored, by Pillow or, where Pillow cannot, by OpenCV."""
+"""Load an encoded image: its header, and its pixels as stored, by Pillow or, where Pillow cannot, by OpenCV."""
 
 from dataclasses import dataclass
 

@@ -95,14 +95,12 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
         return headers.header_of(headers.opened(data, max_pixels), data, max_pixels)
 
 
-def read(
-    data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE, span: Span | None = None
-) -> Picture:
+def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE, span: Span | None = None) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
     Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.colour` says
-    what becomes of each mode. The numbers of a deep image are scaled from ``span``, from :data:`morelike.images.deep.FULL` if it is
-    None.
+    what becomes of each mode. The numbers of a deep image are scaled from ``span``; if it is None, from
+    :data:`morelike.images.deep.FULL`.
 
     A usual JPEG without any warning of libjpeg-turbo is decoded only once, by simplejpeg: :func:`decoders_agree` proves
     in each process that Pillow and OpenCV would give the same pixels.

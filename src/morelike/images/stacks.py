@@ -37,6 +37,15 @@ def alone(data: bytes, page: int, max_pixels: int = headers.MAX_PIXELS) -> bytes
         return file.getvalue()
 
 
+def format_of(data: bytes) -> str:
+    """Return Pillow's name of the format of a stack.
+
+    Raises:
+        ImageError: as :func:`morelike.images.headers.opened`.
+    """
+    return "TIFF" if data.startswith(tiffs.SIGNATURES) else headers.opened(data, headers.MAX_PIXELS).format or ""
+
+
 def _plain(image: Image.Image) -> Image.Image:
     image.load()
     return image.copy()  # saving the image itself would save all of its frames

@@ -1,4 +1,4 @@
-"""TIFFs that Pillow cannot open or reads wrongly: what their tags say, and their numbers by OpenCV; pages by themselves."""
+"""TIFFs that Pillow cannot open or reads wrongly: their layout, and their numbers by OpenCV. And: single pages."""
 
 import io
 import struct

@@ -1,30 +1,44 @@
 """Give every image one form: upright, one colour mode, one size, antialiased; store it as uint8 shards, checked."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from morelike.core import compute, files, progress
-from morelike.images import normalisation, pixels
+from morelike.images import normalisation, pixels, stacks
 from morelike.images.colour import COLOURED, WHITE, Colour
+from morelike.images.deep import Span
 from morelike.images.errors import ImageError
 from morelike.resize import proof
 from morelike.resize.settings import Resize
 from morelike.storage import sources
 from morelike.storage.errors import SourceError
+from morelike.storage.labels import path_of
 from morelike.storage.shards import ShardStore, ShardWriter
 
 FILES_PER_CHUNK = 32
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
-FileToResize = tuple[str, str, int]  # file, sha256, number of pixels
-Decoder = Callable[[bytes, int], np.ndarray]
-INDEX = ["file", "label", "split", "group", "sha256", "phash", "width_px", "height_px"]
+Decoder = Callable[..., np.ndarray]  # pixels.decode or another of its form
+INDEX = ["file", "page", "label", "split", "group", "sha256", "phash", "width_px", "height_px", "black", "white"]
+
+
+class FileToResize(NamedTuple):
+    """A validated image: columns of the manifest."""
+
+    file: str
+    sha256: str
+    page: int
+    width_px: int
+    height_px: int
+    black: float
+    white: float
 
 
 @dataclass(frozen=True)
@@ -137,37 +151,44 @@ def check_against_second_decoder(
     """
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
     sample = store.index.iloc[rows]
-    decoder = partial(pixels.decode, background=background)
-    second = [to_form(_decoded(source, decoder, *task), form) for task in _files_to_resize(sample)]
+    tasks = _files_to_resize(sample)
+    second = [to_form(image, form) for image in _decoded(source, pixels.decode, background, tasks)]
     return normalisation.check_channel_order(store.read(rows), np.stack(second), sample["file"].tolist())
 
 
 def _files_to_resize(table: pd.DataFrame) -> list[FileToResize]:
-    limits = table["width_px"] * table["height_px"]
-    return list(zip(table["file"].tolist(), table["sha256"].tolist(), limits.tolist(), strict=True))
+    return [FileToResize(*row) for row in table[list(FileToResize._fields)].itertuples(index=False)]
 
 
 def _resized_files(source: sources.Source, form: Form, background: Colour, tasks: list[FileToResize]) -> np.ndarray:
-    decoder = partial(pixels.decode_fast, background=background)
-    return np.stack([to_form(_decoded(source, decoder, *task), form) for task in tasks])
+    return np.stack([to_form(image, form) for image in _decoded(source, pixels.decode_fast, background, tasks)])
 
 
-def _decoded(source: sources.Source, decoder: Decoder, name: str, sha256: str, max_pixels: int) -> np.ndarray:
-    """Decode a validated file.
+def _decoded(
+    source: sources.Source, decode: Decoder, background: Colour, tasks: list[FileToResize]
+) -> Iterator[np.ndarray]:
+    """Decode validated files with the range that the audit decided; a stack is read once for slices in a row.
 
     Raises:
-        SourceError: if its sha256 is not what it was, or it cannot be read or decoded now.
+        SourceError: if a file's sha256 is not what it was, or it cannot be read or decoded now.
     """
-    try:
-        data = source.read(name)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ImageError("changed", "its sha256 is another one")
-        return decoder(data, max_pixels)
-    except ImageError as error:
-        raise SourceError(
-            f"{name} was accepted by validate but cannot be used now ({error}): the raw images have changed since; "
-            "run `dvc repro` to validate them again"
-        ) from error
+    path, data, digest = "", b"", ""
+    for task in tasks:
+        max_pixels = task.width_px * task.height_px
+        try:
+            if path_of(task.file, task.page) != path:
+                path = path_of(task.file, task.page)
+                data = source.read(path)
+                digest = hashlib.sha256(data).hexdigest()
+            if digest != task.sha256:
+                raise ImageError("changed", "its sha256 is another one")
+            span = Span(task.black, task.white, clips=True)
+            yield decode(stacks.alone(data, task.page, max_pixels), max_pixels, background, span)
+        except ImageError as error:
+            raise SourceError(
+                f"{task.file} was accepted by validate but cannot be used now ({error}): the raw images have changed "
+                "since; run `dvc repro` to validate them again"
+            ) from error
 
 
 def _padded(image: np.ndarray, form: Form) -> np.ndarray:

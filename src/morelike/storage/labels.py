@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -25,6 +25,8 @@ class Entry:
         split: the given split (``train``, ``val`` or ``test``), "" if none was given.
         code: fault code of a file that must not be read, "" for any other.
         detail: the reason in words.
+        group: what must not straddle splits, "" if nothing is known of it.
+        page: which slice of a stack it is, from 1; 0 for a file of its own.
     """
 
     name: str
@@ -32,6 +34,46 @@ class Entry:
     split: str = ""
     code: str = ""
     detail: str = ""
+    group: str = ""
+    page: int = 0
+
+    @property
+    def path(self) -> str:
+        """The name of the file, which the slices of a stack share."""
+        return path_of(self.name, self.page)
+
+
+def path_of(name: str, page: int) -> str:
+    """Return the name of the file that an entry is, or is a slice of.
+
+    >>> path_of("cat/scan.tif#0003", 3), path_of("cat/1.png", 0)
+    ('cat/scan.tif', 'cat/1.png')
+    """
+    return name.rpartition("#")[0] if page else name
+
+
+def sliced(entries: Iterable[Entry], pages: Mapping[str, int]) -> list[Entry]:
+    """Replace each stack by its slices, named ``scan.tif#0001`` and so on; sorted by name.
+
+    The slices of a stack have its label and split, and are one group: its own, or that of its name. A file that has
+    the name of a slice is renamed, and marked as unreadable.
+
+    Args:
+        entries: the files.
+        pages: how many slices each stack has, by its name.
+    """
+    whole = [entry for entry in entries if entry.name not in pages]
+    slices = [
+        replace(entry, name=f"{entry.name}#{page:04d}", group=entry.group or entry.name, page=page)
+        for entry in entries
+        for page in range(1, pages.get(entry.name, 0) + 1)
+    ]
+    taken = {entry.name for entry in slices}
+    detail = "its name is that of a slice of a stack"
+    kept = [
+        Entry(f"{entry.name} #2", code="unreadable", detail=detail) if entry.name in taken else entry for entry in whole
+    ]
+    return sorted(kept + slices)
 
 
 def is_junk(name: str) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from morelike.core import files, progress
 from morelike.images.colour import WHITE, Colour
+from morelike.images.deep import Span
 from morelike.storage.errors import SourceError
 from morelike.storage.sources import open_source
 from morelike.validate import (
@@ -16,6 +17,7 @@ from morelike.validate import (
     drift,
     expectations,
     hashing,
+    levels,
     likeness,
     policies,
     rules,
@@ -29,10 +31,11 @@ from morelike.validate.settings import Validate
 
 MANIFEST = {
     **dict.fromkeys(["file", "label", "split"], "str"),
-    "group": "int64",
-    **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
+    **dict.fromkeys(["group", "page"], "int64"),
+    **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile", "numbers"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
-    **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
+    **dict.fromkeys(["low", "high", "black", "white", "transparent_share", "disagreement"], "float64"),
+    **dict.fromkeys([*IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
     "findings": "str",
 }
 QUARANTINE = rules.FINDING
@@ -49,6 +52,8 @@ class Audit:
             profile of the last accepted set, and the findings of the last run, even if it failed.
         seed: the seed of the random splits.
         background: RGB, 0 to 255; transparent images are laid on it.
+        span: the range of deep images; None if the set decides.
+        slices: whether each page of a stack is an image of its own.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
     """
 
@@ -56,6 +61,8 @@ class Audit:
     state: Path
     seed: int = 0
     background: Colour = WHITE
+    span: Span | None = None
+    slices: bool = False
     resized_px: tuple[int, int] | None = None
 
     @property
@@ -92,9 +99,9 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
     entries = source.entries()
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; set data.raw to where the images are")
-    max_pixels = int(fault_rules["bomb"].limit)
-    table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
-    images, found = find_faults(table, fault_rules, audit.resized_px)
+    reading = collection.Reading(int(fault_rules["bomb"].limit), audit.background, audit.span, audit.slices)
+    table, decoded = collection.collect(source, entries, reading, audit.state / "audit", workers)
+    images, found = find_faults(table, fault_rules, audit.resized_px, audit.span)
     shifts, profiles = drift.against_last(images, audit.accepted(raw), fault_rules)
     found = policies.noted(rules.gathered([found, shifts]), fault_rules)
     quarantine = policies.quarantined(found).merge(table[["file"]], on="file")[QUARANTINE].sort_values("file")
@@ -129,7 +136,10 @@ def validate(raw: Path | str, settings: Validate, audit: Audit, workers: int | N
 
 
 def find_faults(
-    table: pd.DataFrame, fault_rules: policies.FaultRules, size_px: tuple[int, int] | None
+    table: pd.DataFrame,
+    fault_rules: policies.FaultRules,
+    size_px: tuple[int, int] | None,
+    span: Span | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find the faults of every file, and of the set of usable images.
 
@@ -137,6 +147,7 @@ def find_faults(
         table: the facts, from :func:`morelike.validate.collection.collect`.
         fault_rules: what becomes of each fault.
         size_px: height and width that the images will be resized to; None to skip the check for enlarged images.
+        span: the range that was asked for deep images; None if the set decided, then they must share one.
 
     Returns:
         The images that are not quarantined, with the number of their near-duplicate ``group`` (no such column if no
@@ -144,6 +155,8 @@ def find_faults(
     """
     images = table[table["code"] == ""].reset_index(drop=True)
     found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
+    if span is None:
+        found.append(levels.mixed(table))
     if size_px:
         found.append(rules.enlarged(images, *size_px, fault_rules))
     if fault_rules["label_spelling"].policy == "fix":

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from morelike.images.deep import WORDS
 from morelike.validate.codes import CODES
 from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
@@ -33,6 +34,7 @@ def summarise(
         "skipped": skipped,
         "splits": {split: int((manifest["split"] == split).sum()) for split in SPLITS},
         "splits_given": given,
+        "ranges": _ranges(manifest),
         "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
         "near_duplicates": {
             "groups": int((sizes > 1).sum()),
@@ -40,6 +42,15 @@ def summarise(
             "largest_group": int(sizes.max()),
         },
         "found": {code: _of_code(code, those, fault_rules) for code, those in found.groupby("code", sort=False)},
+    }
+
+
+def _ranges(manifest: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return for each kind of deep image how many there are, and the numbers that became black and white."""
+    deep = manifest[manifest["numbers"] != ""].groupby("numbers")
+    return {
+        str(kind): {"images": len(rows), "black": float(rows["black"].iloc[0]), "white": float(rows["white"].iloc[0])}
+        for kind, rows in deep
     }
 
 
@@ -79,6 +90,10 @@ def lines(about: dict[str, Any]) -> list[str]:
     for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):
         if counts:
             said.append(f"{what}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items()))
+    for kind, one in about["ranges"].items():
+        said.append(
+            f"range of {one['images']} images of {WORDS[kind]}: {one['black']:g} is black, {one['white']:g} is white"
+        )
     origin = f"given: {', '.join(about['splits_given'])}" if about["splits_given"] else "drawn"
     said.append(f"split ({origin}): " + ", ".join(f"{count} {split}" for split, count in splits.items()))
     said.append(
