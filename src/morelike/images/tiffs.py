@@ -102,9 +102,9 @@ def by_opencv(data: bytes) -> np.ndarray:
     if numbers is None:
         raise ImageError("decode_error", "the pixels cannot be decoded: OpenCV refuses them")
     numbers = np.atleast_3d(numbers)
-    if numbers.shape[2] == 3:
-        return cv2.cvtColor(numbers, cv2.COLOR_BGR2RGB, numbers) if numbers.itemsize <= 4 else numbers[:, :, ::-1]
-    return numbers[:, :, [2, 1, 0, 3]] if numbers.shape[2] == 4 else numbers
+    if numbers.shape[2] == 4:
+        return numbers[:, :, [2, 1, 0, 3]]
+    return numbers[:, :, ::-1]
 
 
 def alone(data: bytes, page: int) -> bytes:
