@@ -13,9 +13,10 @@ BITS = (8, 10, 12, 14, 16)
 WHOLE = tuple(float(2**bits - 1) for bits in BITS)
 LEVELS = {"int16": WHOLE, "int32": WHOLE, "float": (1.0, 255.0, 65535.0)}  # what white may be, ascending
 OVERSHOOT = {"int16": 1.0, "int32": 1.0, "float": 1.0 + TOLERANCE}
-REACH = {"int16": 0.9, "int32": 0.9, "float": 0.1}  # a peak above this share of a level, and below it, makes use of it
+REACH = {"int16": 0.85, "int32": 0.85, "float": 0.1}  # a peak between this share of a level and it makes use of it
+BESIDE = {"int16": 2.0, "int32": 2.0, "float": 10.0}  # a peak within this factor of a level lies just below or above
 FEWEST, SHARE = 2, 0.05  # of the images: fewer or less are outliers
-MOST_ABOVE = 0.25  # peaks just above a level per peak just below it; more, and the level bounds nothing
+MOST_ABOVE = 0.2  # peaks just above a level per peak just below it; more, and the level bounds nothing
 
 
 def deep_images(table: pd.DataFrame) -> pd.DataFrame:
@@ -76,15 +77,16 @@ def _finding(deep: pd.DataFrame, kind: str, peaks: pd.Series, level: float, whit
 
 
 def _peaks(deep: pd.DataFrame, kind: str) -> pd.Series:
-    """Return the largest number of each image of a kind that any level holds."""
-    peaks = deep.loc[deep["numbers"] == kind, "high"]
-    return peaks[peaks <= LEVELS[kind][-1] * OVERSHOOT[kind]]
+    """Return the largest number of each image of a kind that any level holds, but for an undershoot."""
+    those = deep[deep["numbers"] == kind]
+    held = those["high"] <= LEVELS[kind][-1] * OVERSHOOT[kind]
+    return those.loc[held & (those["low"] >= -TOLERANCE * those["high"]), "high"]
 
 
 def _level(peaks: pd.Series, kind: str) -> float:
     for level in LEVELS[kind]:
         beyond = int((peaks > level * OVERSHOOT[kind]).sum())
-        if len(peaks) and (not beyond or (_are_outliers(beyond, peaks) and _is_used(peaks, level, kind))):
+        if not beyond or (_are_outliers(beyond, peaks) and _is_used(peaks, level, kind)):
             return level
     return LEVELS[kind][-1]
 
@@ -92,16 +94,15 @@ def _level(peaks: pd.Series, kind: str) -> float:
 def _is_used(peaks: pd.Series, level: float, kind: str) -> bool:
     """Tell whether a real share of the images has this level as its white.
 
-    Those that it and no lower level holds must be a real share of all; a real share of these must peak just below it,
-    and few just above it: where exposures are dark, the peaks lie on both sides of any number.
+    Those just below it must be a real share of all, and a real share of these must come near it. But few may lie just
+    above it: where exposures are dark, the peaks lie on both sides of any number.
     """
-    lower = [0.0, *(one * OVERSHOOT[kind] for one in LEVELS[kind] if one < level)][-1]
-    most, reach = level * OVERSHOOT[kind], REACH[kind]
-    holds = peaks[(peaks > lower) & (peaks <= most)]
-    below = int((holds > reach * level).sum())
-    above = int(((peaks > most) & (peaks <= most / reach)).sum())
-    real = not _are_outliers(len(holds), peaks) and not _are_outliers(below, holds)
-    return real and above <= MOST_ABOVE * below
+    most, beside = level * OVERSHOOT[kind], BESIDE[kind]
+    below = peaks[(peaks > level / beside) & (peaks <= most)]
+    above = int(((peaks > most) & (peaks <= most * beside)).sum())
+    reaching = int((below > REACH[kind] * level).sum())
+    real = not _are_outliers(len(below), peaks) and not _are_outliers(reaching, below)
+    return real and above <= MOST_ABOVE * len(below)
 
 
 def _are_outliers(count: int, peaks: pd.Series) -> bool:
