@@ -1,5 +1,4 @@
 import io
-import struct
 import zlib
 
 import numpy as np
@@ -9,11 +8,10 @@ from PIL import Image, ImageCms, ImageOps
 from morelike.images import deep, pixels, tiffs
 from morelike.images.deep import Span
 from morelike.images.errors import ImageError
-from tests.tiffs import tiff
+from tests.written_files import netpbm, png, tiff
 
 TWELVE_BITS = Span(0.0, 4095.0)
 ORIENTATION = 274
-GREY, COLOURS, GREY_AND_ALPHA, COLOURS_AND_ALPHA = 0, 2, 4, 6  # colour types of PNG
 
 
 def ramp(channels=1, height=6, width=64):
@@ -30,24 +28,6 @@ def twelve_bits(shares):
     return np.rint(shares * 4095).astype(np.uint16)
 
 
-def png(numbers, colour_type, *chunks):
-    """Return a PNG of 16 bits per value, which Pillow writes of grey alone."""
-
-    def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    height, width = numbers.shape[:2]
-    head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in numbers)
-    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
-
-
-def netpbm(numbers):
-    height, width, channels = numbers.shape
-    return b"P%d %d %d 65535\n" % (5 if channels == 1 else 6, width, height) + numbers.astype(">u2").tobytes()
-
-
 def code_of(data, span=None):
     with pytest.raises(ImageError) as caught:
         pixels.read(data, span=span)
@@ -55,8 +35,8 @@ def code_of(data, span=None):
 
 
 FILES = {
-    "PNG, grey": lambda: (png(twelve_bits(ramp()), GREY), 1),
-    "PNG, RGB": lambda: (png(twelve_bits(ramp(3)), COLOURS), 3),
+    "PNG, grey": lambda: (png(twelve_bits(ramp())), 1),
+    "PNG, RGB": lambda: (png(twelve_bits(ramp(3))), 3),
     "TIFF, 16 bits": lambda: (tiff(twelve_bits(ramp())), 1),
     "TIFF, 16 bits, signed": lambda: (tiff(twelve_bits(ramp()).astype(np.int16)), 1),
     "TIFF, 16 bits, RGB": lambda: (tiff(twelve_bits(ramp(3))), 3),
@@ -151,7 +131,7 @@ def test_deep_transparency_is_laid_on_the_background_as_that_of_eight_bits(name)
     channels = 1 if "grey" in name else 3
     shares, alpha = ramp(channels), ramp(4)[:, :, 3:]
     stored = np.dstack([twelve_bits(shares), np.rint(alpha * 65535).astype(np.uint16)])
-    data = tiff(stored) if "TIFF" in name else png(stored, GREY_AND_ALPHA if channels == 1 else COLOURS_AND_ALPHA)
+    data = tiff(stored) if "TIFF" in name else png(stored)
     picture = pixels.read(data, background=(200, 200, 200), span=TWELVE_BITS)
     expected = (shares * alpha + (1 - alpha) * 200 / 255) * 255
     assert picture.pixels.shape == shares.shape
@@ -168,7 +148,7 @@ def test_a_profile_of_a_deep_image_is_converted_as_that_of_eight_bits():
     shallow = io.BytesIO()
     Image.fromarray(levels(ramp(3))).save(shallow, "PNG", icc_profile=exchanged)
     iccp = (b"iCCP", b"odd\0\0" + zlib.compress(exchanged))
-    picture = pixels.read(png(twelve_bits(ramp(3)), COLOURS, iccp), span=TWELVE_BITS)
+    picture = pixels.read(png(twelve_bits(ramp(3)), iccp), span=TWELVE_BITS)
     assert picture.converted.profile
     assert np.abs(picture.pixels - pixels.decode(shallow.getvalue()).astype(int)).max() <= 3
 

@@ -16,7 +16,7 @@ from morelike.storage.sources import open_source
 from morelike.validate import collection, levels, run
 from morelike.validate.errors import ValidationError
 from morelike.validate.settings import Validate
-from tests.tiffs import tiff
+from tests.written_files import tiff
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = settings.read(ROOT / "params.yaml").section("validate", Validate)

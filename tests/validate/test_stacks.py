@@ -16,7 +16,7 @@ from morelike.storage.shards import ShardStore
 from morelike.storage.sources import open_source
 from morelike.validate import collection, run
 from morelike.validate.settings import Validate
-from tests.tiffs import tiff
+from tests.written_files import tiff
 
 DEFAULTS = settings.read(Path(__file__).resolve().parents[2] / "params.yaml").section("validate", Validate)
 SLICES = ("scan.tif#0001", "scan.tif#0002", "scan.tif#0003")

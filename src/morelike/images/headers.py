@@ -190,6 +190,8 @@ def _not_opened(data: bytes) -> ImageError:
         if declared > len(data):
             return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
         return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
+    if data[:3].strip() == b"PF":
+        return ImageError("unsupported", "a PFM in colour; save it as a TIFF of 32-bit floats")
     for signature, name in SIGNATURES.items():
         if data.startswith(signature):
             return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")

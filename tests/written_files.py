@@ -1,9 +1,11 @@
-"""Plain TIFF files of any kind of number, written byte by byte: what other libraries refuse to write."""
+"""Deep TIFF, PNG and PPM files, written byte by byte: kinds that other libraries refuse to write."""
 
 import struct
+import zlib
 
 import numpy as np
 
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of PNG, by channels
 NUMBERS = {"u": 1, "i": 2, "f": 3}  # SampleFormat
 
 
@@ -38,3 +40,23 @@ def _with_page(data: bytes, last: int, page: np.ndarray, planar: bool, tags: dic
         entries += struct.pack("<HHI", tag, kind, len(many)) + body.ljust(4, b"\0")
     data += struct.pack("<H", len(values)) + entries + bytes(4) + far
     return data, beyond - 4
+
+
+def png(numbers: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG of 16 bits per value, of H×W×{1,2,3,4}, with more ``chunks``."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    height, width, channels = numbers.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, COLOUR_TYPES[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in numbers)
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def netpbm(numbers: np.ndarray, largest: int = 65535) -> bytes:
+    """Return a PGM or PPM of H×W×{1,3}, whose white is ``largest``."""
+    height, width, channels = numbers.shape
+    head = b"P%d %d %d %d\n" % (5 if channels == 1 else 6, width, height, largest)
+    return head + numbers.astype(">u2" if largest > 255 else "u1").tobytes()
