@@ -34,7 +34,7 @@ class Data(Section):
                 return tuple(value)
         elif value == "auto" or (type(value) is int and value in Bits.__args__):
             return value
-        raise ValueError("expected auto, 8, 10, 12, 14, 16, or [low, high] with two numbers, low below high")
+        raise ValueError("auto, 8, 10, 12, 14, 16, or [low, high] with two numbers, low below high")
 
     @field_validator("background")
     @classmethod
