@@ -5,7 +5,7 @@ given: one for all images of a set.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -120,22 +120,13 @@ class Numbers:
         return image
 
 
-def converted(numbers: Numbers, span: Span, info: dict[str, Any], background: Colour) -> Converted:
-    """Return what a deep image becomes; ``info`` is Pillow's, of which the ICC profile is used.
-
-    Raises:
-        ImageError: with code ``nan``, ``infinite`` or ``out_of_range``.
-    """
-    low, high = numbers.extent()
-    check_range(low, high, span)
-    levels = numbers.scaled(span)
-    if info.get("icc_profile") or numbers.channels in (2, 4):
-        image = Image.fromarray(levels[:, :, 0] if numbers.channels == 1 else levels)
-        image.info["icc_profile"] = info.get("icc_profile")
-        result = colour.convert(image, background)
-    else:
-        result = Converted(levels)
-    return replace(result, numbers=numbers.kind, low=low, high=high, black=span.black, white=span.white)
+def coloured(image: np.ndarray, info: dict[str, Any], background: Colour) -> Converted:
+    """Convert what :meth:`Numbers.scaled` returned as an image of 8 bits; of Pillow's ``info`` the profile is used."""
+    if not info.get("icc_profile") and image.shape[2] in (1, 3):
+        return Converted(image)
+    flat = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    flat.info["icc_profile"] = info.get("icc_profile")
+    return colour.convert(flat, background)
 
 
 def check_range(low: float, high: float, span: Span) -> None:

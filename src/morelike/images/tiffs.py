@@ -102,9 +102,11 @@ def by_opencv(data: bytes) -> np.ndarray:
     if numbers is None:
         raise ImageError("decode_error", "the pixels cannot be decoded: OpenCV refuses them")
     numbers = np.atleast_3d(numbers)
-    if numbers.shape[2] == 4:
-        return numbers[:, :, [2, 1, 0, 3]]
-    return numbers[:, :, ::-1]
+    if numbers.shape[2] < 4:
+        return numbers[:, :, ::-1]
+    for row in numbers:  # not all at once, which would take as much memory again
+        row[:, [0, 2]] = row[:, [2, 0]]
+    return numbers
 
 
 def alone(data: bytes, page: int) -> bytes:
