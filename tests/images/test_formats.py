@@ -78,7 +78,7 @@ def jp2(mode):
 
 
 DEEP_TIFFS = {
-    "8 bits, signed": [tiff((shares(1) * 100).astype(np.int8))],
+    "8 bits said to be signed, grey": [tiff(levels(1), tags={339: 2})],
     "16 bits, grey or RGB": [tiff(numbers(1)), tiff(numbers())],
     "16 bits, signed": [tiff(numbers(1, np.int16))],
     "16 bits with alpha": [tiff(with_alpha())],
@@ -176,10 +176,7 @@ def scaled(data):
     found = pixels.survey(data)
     assert isinstance(found, pixels.Unscaled)
     channels = pixels.decode(data, span=RANGE).shape[2]
-    if found.high <= 127:
-        close(data, levels(1) * (100 / 255), 1, Span(0.0, 255.0))
-    else:
-        close(data, levels(channels), 1, RANGE)
+    close(data, levels(channels), 1, RANGE)
 
 
 def scaled_on_background(data):
@@ -203,7 +200,12 @@ def first_or_each(data):
         close(stacks.alone(data, page), image, 12)
 
 
+def unsigned(data):
+    close(data, levels(1), 0)
+
+
 BECOMES = {
+    "taken for unsigned: as it is": unsigned,
     "as it is": as_it_is,
     "grey": grey,
     "RGB": rgb,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from morelike.images import colour, tiffs
+from morelike.images import colour, stored, tiffs
 from morelike.images.colour import Colour, Converted
 from morelike.images.errors import ImageError
 
@@ -155,12 +155,12 @@ def of_pillow(image: Image.Image, data: bytes, bits: int) -> Numbers | None:
         return Numbers(image, "float", negative=negative)
     halved = bits == 16 and (image.format, image.mode) in HALVED  # Pillow keeps the high byte alone
     if halved and tags.get(tiffs.EXTRA) != PREMULTIPLIED:
-        stored = tiffs.by_opencv(data)
+        found = stored.numbers(data)
         if image.format == "PNG" and data[25] == PNG_GREY_WITH_ALPHA:
-            stored = stored[:, :, [0, 3]]
-        if stored.shape[2] == 4 and image.mode == "RGB" and "transparency" not in image.info:
-            stored = stored[:, :, :3]  # the fourth is no transparency
-        return Numbers(stored, "int16", upright=image.format == "TIFF")
+            found = found[:, :, [0, 3]]
+        if found.shape[2] == 4 and image.mode == "RGB" and "transparency" not in image.info:
+            found = found[:, :, :3]  # the fourth is no transparency
+        return Numbers(found, "int16", upright=image.format == "TIFF")
     return None
 
 
@@ -170,9 +170,9 @@ def of_tiff(data: bytes, layout: tiffs.Layout) -> Numbers:
     Raises:
         ImageError: as :func:`morelike.images.tiffs.read`.
     """
-    stored = tiffs.read(data, layout)
+    found = tiffs.read(data, layout)
     whole = "int16" if layout.bits <= 16 else "int32"
-    return Numbers(stored, "float" if layout.number == tiffs.FLOAT else whole, upright=True)
+    return Numbers(found, "float" if layout.number == tiffs.FLOAT else whole, upright=True)
 
 
 def _without_alpha(strip: np.ndarray) -> np.ndarray:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-import cv2
 import numpy as np
 from PIL import TiffImagePlugin
 
+from morelike.images import stored
 from morelike.images.errors import ImageError
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of TIFF and BigTIFF
@@ -17,7 +17,7 @@ WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, CHANNELS = 256, 257, 258, 262, 27
 PLANAR, EXTRA, NUMBER = 284, 338, 339
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # what NUMBER, the sample format, may say
 WORDS = {UNSIGNED: "whole numbers", SIGNED: "signed whole numbers", FLOAT: "floats"}
-OPENCV_READS = {UNSIGNED: (8, 16, 32, 64), SIGNED: (8, 16, 32, 64), FLOAT: (32, 64)}  # bits
+OPENCV_READS = {UNSIGNED: (8, 16, 32, 64), SIGNED: (16, 32, 64), FLOAT: (32, 64)}  # bits
 LARGEST_GREY = 1  # of PHOTOMETRIC, more are colours
 ALPHA = (1, 2)  # of EXTRA
 MOST_PAGES = 1_000_000
@@ -63,7 +63,8 @@ class Layout:
             return False  # it would drop all channels but the first
         if self.channels == 1:
             deep = {UNSIGNED: (12, 16, 32), SIGNED: (16, 32), FLOAT: (32,)}
-            return self.bits in deep[self.number] or (self.bits <= 8 and self.number == UNSIGNED)
+            shallow = self.bits <= 8 and self.number != FLOAT  # signed bytes are mostly unsigned ones in truth
+            return shallow or self.bits in deep[self.number]
         return self.number == UNSIGNED and (self.bits <= 8 or (self.bits == 16 and not self.planar))
 
 
@@ -89,24 +90,7 @@ def read(data: bytes, layout: Layout) -> np.ndarray:
             "unsupported",
             f"a TIFF of {layout.words}; save it with 1, 3 or 4 channels, not in planes, floats in 32 or 64 bits",
         )
-    return by_opencv(data)
-
-
-def by_opencv(data: bytes) -> np.ndarray:
-    """Return the numbers of an image as they are stored, H×W×{1,3,4}, colours as RGB; of a TIFF, turned upright.
-
-    Raises:
-        ImageError: with code ``decode_error``.
-    """
-    numbers = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if numbers is None:
-        raise ImageError("decode_error", "the pixels cannot be decoded: OpenCV refuses them")
-    numbers = np.atleast_3d(numbers)
-    if numbers.shape[2] < 4:
-        return numbers[:, :, ::-1]
-    for row in numbers:  # not all at once, which would take as much memory again
-        row[:, [0, 2]] = row[:, [2, 0]]
-    return numbers
+    return stored.numbers(data)
 
 
 def alone(data: bytes, page: int) -> bytes:
