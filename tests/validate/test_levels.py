@@ -86,6 +86,16 @@ def test_what_is_resized_is_what_was_audited(tmp_path):
     assert summary["ranges"] == {"int16": {"images": 12, "black": 0.0, "white": 4095.0}}
 
 
+def test_a_deep_image_is_counted_once_though_it_is_looked_at_twice(tmp_path):
+    raw = fill(tmp_path / "raw", "12 bits in 16", count=6)
+    source = open_source(raw)
+    first, again, other = (
+        collection.collect(source, source.entries(), collection.Reading(10_000, span=span), tmp_path / "state", 1)[1]
+        for span in (None, None, Span(0.0, 65535.0))
+    )
+    assert (first, again, other) == (6, 0, 6)
+
+
 def test_overshoot_is_clipped_for_the_whole_set(tmp_path):
     over = fill(tmp_path / "a/raw", "floats to 1", change=lambda _, image: image * 1.003)
     clipped = fill(tmp_path / "b/raw", "floats to 1", change=lambda _, image: (image * 1.003).clip(0, 255))
@@ -128,7 +138,9 @@ def test_one_image_of_another_depth_is_quarantined_and_changes_no_other(tmp_path
 
 def test_negative_numbers_are_answered_by_the_span_of_the_set_and_read_with_a_window(tmp_path):
     root = fill(tmp_path / "raw", "floats to 255", change=lambda _, image: image * 10 - 1000)
-    with pytest.raises(ValidationError, match=r"out_of_range.*all 12 span -1000 to 1550.*data\.range: \[-1000, 1550\]"):
+    with pytest.raises(
+        ValidationError, match=r"out_of_range.*all 12 span -1000 to 1550: .*data\.range: \[-1000, 1550\]"
+    ):
         audited(root)
     window = collected(root, Span(-1000.0, 1550.0, clips=True))
     plain = collected(fill(tmp_path / "plain/raw"))

@@ -115,10 +115,13 @@ class _Collector:
             for files, facts in _inspected(inspector, entries, self.workers):
                 seen.append(pa.RecordBatch.from_pylist(files, SEEN))
                 cache.add(pa.RecordBatch.from_pylist(facts, FACTS))
-                self.decoded += len(facts)
+                self.decoded += sum(span is not None or not self._comes_again(row) for row in facts)
         finally:
             cache.flush()
         return _joined(entries, pa.Table.from_batches(seen, SEEN), cache.table)
+
+    def _comes_again(self, row: Row) -> bool:
+        return bool(row.get("numbers")) or (self.reading.slices and row.get("frames", 1) > 1)
 
     def with_slices(self, table: pd.DataFrame, entries: list[Entry]) -> tuple[pd.DataFrame, list[Entry]]:
         """Return the table and the entries with a row per slice in place of each stack."""

@@ -62,7 +62,9 @@ def with_advice(table: pd.DataFrame) -> pd.Series:
     for kind in sorted(set(table.loc[out, "numbers"].dropna())):
         those = table["numbers"] == kind
         low, high = (f"{value:g}" for value in (table.loc[those, "low"].min(), table.loc[those, "high"].max()))
-        details[out & those] += f"; all {those.sum()} span {low} to {high}, as `data.range: [{low}, {high}]` would"
+        details[out & those] += (
+            f"; all {those.sum()} span {low} to {high}: if that is right, `data.range: [{low}, {high}]`"
+        )
     return details
 
 
