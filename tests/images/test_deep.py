@@ -1,3 +1,4 @@
+import contextlib
 import io
 import struct
 import zlib
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from morelike.images import deep, pixels, tiffs
+from morelike.images import deep, pixels, stderr, tiffs
 from morelike.images.deep import Span
 from morelike.images.errors import ImageError
 from tests.written_files import netpbm, png, tiff
@@ -220,3 +221,18 @@ def test_the_first_frame_of_a_deep_animation_is_the_still_picture():
     np.testing.assert_array_equal(
         pixels.decode(moving, span=TWELVE_BITS), pixels.decode(png(numbers), span=TWELVE_BITS)
     )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damaged_deep_files_are_refused_or_read_and_never_crash(name):
+    draws = np.random.default_rng(len(name))
+    data, _ = FILES[name]()
+    for _ in range(40):
+        damaged = bytearray(data)
+        places = draws.integers(0, len(data) if draws.random() < 0.5 else 200, 3) % len(data)
+        for place in (*places, -1 - draws.integers(0, 150)):  # tags lie at the end
+            damaged[place] = draws.integers(0, 256)
+        cut = bytes(damaged[: draws.integers(len(data) // 2, len(data) + 1)] if draws.random() < 0.3 else damaged)
+        for read in (pixels.survey, pixels.read, pixels.read_header, lambda file: tiffs.alone(file, 1)):
+            with contextlib.suppress(ImageError), stderr.muted():
+                read(cut)

@@ -142,6 +142,12 @@ def check_range(low: float, high: float, span: Span) -> None:
         raise ImageError("out_of_range", detail, beyond, limit)
 
 
+def is_halved(image: Image.Image, bits: int) -> bool:
+    """Tell whether Pillow keeps only the high byte of an image's 16 bits, so that OpenCV must read it."""
+    premultiplied = image.format == "TIFF" and image.tag_v2.get(tiffs.EXTRA) == PREMULTIPLIED
+    return bits == 16 and (image.format, image.mode) in HALVED and not premultiplied
+
+
 def of_pillow(image: Image.Image, data: bytes, bits: int) -> Numbers | None:
     """Return the numbers of an image that Pillow has loaded, None if they are 8-bit; ``data`` is the whole file."""
     tags = image.tag_v2 if image.format == "TIFF" else {}
@@ -149,12 +155,11 @@ def of_pillow(image: Image.Image, data: bytes, bits: int) -> Numbers | None:
     if image.mode.startswith("I;16"):
         return Numbers(image, "int16", negative=negative)
     if image.mode == "I":
-        unsigned = bits == 32 and max(tags.get(tiffs.NUMBER, (0,))) == tiffs.UNSIGNED
+        unsigned = image.format == "TIFF" and bits == 32 and max(tags.get(tiffs.NUMBER, (1,))) == tiffs.UNSIGNED
         return Numbers(image, "int16" if bits <= 16 else "int32", unsigned, negative)
     if image.mode == "F":
         return Numbers(image, "float", negative=negative)
-    halved = bits == 16 and (image.format, image.mode) in HALVED  # Pillow keeps the high byte alone
-    if halved and tags.get(tiffs.EXTRA) != PREMULTIPLIED:
+    if is_halved(image, bits):
         found = stored.numbers(data)
         if image.format == "PNG" and data[25] == PNG_GREY_WITH_ALPHA:
             found = found[:, :, [0, 3]]

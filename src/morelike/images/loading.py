@@ -9,6 +9,8 @@ from morelike.images.colour import Colour, Converted
 from morelike.images.deep import Numbers, Span
 from morelike.images.headers import Header
 
+MOST_COMPARED_PIXELS = 16_000_000  # of an image that must be converted to be compared with what OpenCV decodes
+
 
 @dataclass
 class Loaded:
@@ -58,6 +60,8 @@ def load(data: bytes, max_pixels: int) -> Loaded:
         return Loaded(header, None, deep.of_tiff(data, layout), 1)
     image = headers.loaded(data, max_pixels)
     header = headers.header_of(image, data, max_pixels)
+    if deep.is_halved(image, header.bits) and image.width * image.height > MOST_COMPARED_PIXELS:
+        image.close()  # its pixels are many bytes, and are looked at no more
     numbers = deep.of_pillow(image, data, header.bits)
     upright = numbers is not None and numbers.upright
     return Loaded(header, image, numbers, 1 if upright else header.orientation)

@@ -39,7 +39,6 @@ METADATA_MARKER = re.compile(rb"\xff[\xe1-\xef]")
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
 SAME_VALUE_LEVELS = 8  # of 255; two decoders agree on a value up to this difference
-MOST_COMPARED_PIXELS = 16_000_000  # of an image that must be converted to be compared
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 
 
@@ -275,7 +274,7 @@ def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
 
 def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Image) -> float:
     """Compare palettes and alpha too, but not a TIFF's palette (OpenCV gives its indices) nor a very large image."""
-    small = image.width * image.height <= MOST_COMPARED_PIXELS
+    small = image.width * image.height <= loading.MOST_COMPARED_PIXELS
     if not small or header.mode not in COMPARED_MODES or (header.format, header.mode) == ("TIFF", "P"):
         return math.nan
     return second_opinion(data, header, np.atleast_3d(np.asarray(image.convert(COMPARED_MODES[header.mode]))))
