@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from itertools import zip_longest
 
 import numpy as np
 
@@ -9,11 +10,17 @@ COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of PNG, by channels
 NUMBERS = {"u": 1, "i": 2, "f": 3}  # SampleFormat
 
 
-def tiff(*pages: np.ndarray, planar: bool = False, tags: dict[int, int] | None = None) -> bytes:
-    """Return an uncompressed, little-endian TIFF of H×W or H×W×C pages; ``tags`` replaces or adds whole numbers."""
+def tiff(
+    *pages: np.ndarray, planar: bool = False, tags: dict[int, int] | None = None, subfiles: tuple[int, ...] = ()
+) -> bytes:
+    """Return an uncompressed, little-endian TIFF of H×W or H×W×C pages; ``tags`` replaces or adds whole numbers.
+
+    ``subfiles`` are the pages' kinds: 1 is a reduced copy.
+    """
     data, last = b"II*\0" + bytes(4), 4
-    for page in pages:
-        data, last = _with_page(data, last, page, planar, tags or {})
+    for page, subfile in zip_longest(pages, subfiles):
+        more = (tags or {}) if subfile is None else {254: subfile}
+        data, last = _with_page(data, last, page, planar, more)
     return data
 
 

@@ -236,3 +236,10 @@ def test_damaged_deep_files_are_refused_or_read_and_never_crash(name):
         for read in (pixels.survey, pixels.read, pixels.read_header, lambda file: tiffs.alone(file, 1)):
             with contextlib.suppress(ImageError), stderr.muted():
                 read(cut)
+
+
+def test_a_thumbnail_is_no_page():
+    full, small, last = twelve_bits(ramp()), twelve_bits(ramp(height=3, width=8)), twelve_bits(ramp() / 2)
+    stack = tiff(full, small, last, subfiles=[0, 1, 2])
+    assert pixels.read_header(stack).frames == 2
+    assert [pixels.survey(tiffs.alone(stack, page)).high for page in (1, 2)] == [full.max(), last.max()]

@@ -38,7 +38,7 @@ FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 AS_STORED_MODES = ("L", "RGB")
 MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
-COUNTED_BY_SEEKING = {"GIF", "TIFF"}
+COUNTED_BY_SEEKING = {"GIF"}
 PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
 SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
 PPM_LARGEST = re.compile(rb"P6" + rb"(?:\s|#[^\n]*\n)+\d+" * 2 + rb"(?:\s|#[^\n]*\n)+(\d+)")
@@ -134,8 +134,11 @@ def loaded(data: bytes, max_pixels: int) -> Image.Image:
 def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     """Return the header of an opened image; ``data`` is the whole file."""
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
-    seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
-    frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
+    if image.format == "TIFF":
+        frames = tiffs.pages(data)
+    else:
+        seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
+        frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
     bits = _bits(image, data)
     as_stored = (
         image.mode in AS_STORED_MODES

@@ -13,13 +13,14 @@ from morelike.images import stored
 from morelike.images.errors import ImageError
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of TIFF and BigTIFF
-WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, CHANNELS = 256, 257, 258, 262, 274, 277
+SUBFILE, WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, CHANNELS = 254, 256, 257, 258, 262, 274, 277
 PLANAR, EXTRA, NUMBER = 284, 338, 339
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # what NUMBER, the sample format, may say
 WORDS = {UNSIGNED: "whole numbers", SIGNED: "signed whole numbers", FLOAT: "floats"}
 OPENCV_READS = {UNSIGNED: (8, 16, 32, 64), SIGNED: (16, 32, 64), FLOAT: (32, 64)}  # bits
 LARGEST_GREY = 1  # of PHOTOMETRIC, more are colours
 ALPHA = (1, 2)  # of EXTRA
+REDUCED = 1  # bit of SUBFILE: a smaller copy of another page
 MOST_PAGES = 1_000_000
 
 
@@ -37,7 +38,7 @@ class Layout:
         colours: whether the channels are those of a colour space.
         alpha: whether one of the channels is transparency.
         orientation: as EXIF counts it, 1 to 8.
-        pages: in the file.
+        pages: in the file, without reduced copies.
     """
 
     width_px: int
@@ -94,12 +95,12 @@ def read(data: bytes, layout: Layout) -> np.ndarray:
 
 
 def alone(data: bytes, page: int) -> bytes:
-    """Return a TIFF of one page: ``page``, counted from 1.
+    """Return a TIFF of one page: ``page``, counted from 1 without reduced copies.
 
     Raises:
         ImageError: with code ``decode_error`` if there is no such page.
     """
-    found = next(islice(_chain(data), page - 1, page), None)
+    found = next(islice(_images(data), page - 1, page), None)
     if found is None:
         raise ImageError("decode_error", f"its page {page} cannot be found")
     start, following = found
@@ -108,6 +109,23 @@ def alone(data: bytes, page: int) -> bytes:
     struct.pack_into(form, patched, place, start)
     struct.pack_into(form, patched, following, 0)
     return bytes(patched)
+
+
+def pages(data: bytes) -> int:
+    """Count the pages of a TIFF, without reduced copies; at least 1."""
+    return max(sum(1 for _ in _images(data)), 1)
+
+
+def _images(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the pages of :func:`_chain` that are no reduced copies, as thumbnails are."""
+    form = _first(data)[1]
+    skip, entry_bytes = (2, 12) if form[1] == "I" else (8, 20)
+    for start, following in _chain(data):
+        entries = range(start + skip, following, entry_bytes)
+        tags = {struct.unpack_from(f"{form[0]}H", data, entry)[0]: entry for entry in entries}
+        kind = struct.unpack_from(form, data, tags[SUBFILE] + entry_bytes // 2 + 2)[0] if SUBFILE in tags else 0
+        if not kind & REDUCED:
+            yield start, following
 
 
 def _layout(data: bytes) -> Layout:
@@ -127,7 +145,7 @@ def _layout(data: bytes) -> Layout:
         colours=tags.get(PHOTOMETRIC, 0) > LARGEST_GREY,
         alpha=any(one in ALPHA for one in tags.get(EXTRA, ())),
         orientation=int(tags.get(ORIENTATION, 1)),
-        pages=sum(1 for _ in _chain(data)),
+        pages=pages(data),
     )
 
 
