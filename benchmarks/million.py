@@ -51,8 +51,17 @@ def _thumbnails(rng: np.random.Generator, rows: int) -> np.ndarray:
 def _table(rng: np.random.Generator, rows: int, hashes: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
     number = np.arange(rows)
     columns = {name: rng.uniform(0.2, 0.4, rows) for name, kind in run.MANIFEST.items() if kind == "float64"}
-    columns |= {"min": 0.1, "max": 0.9, "dark": 0.9, "entropy_bits": 5.0, "disagreement": 0.0, "white": 255.0}
+    columns |= {
+        "min": 0.1,
+        "max": 0.9,
+        "dark": 0.9,
+        "entropy_bits": 5.0,
+        "disagreement": 0.0,
+        "white": 255.0,
+        "black": 0.0,
+    }
     columns |= {"width_px": 60, "height_px": 60, "bits": 8, "frames": 1, "orientation": 1, "mode": "RGB", "profile": ""}
+    columns |= {"numbers": "", "page": 0, "low": 0.0, "high": 255.0, "black": 0.0}
     columns |= {"file": [f"a/{row}.jpg" for row in number], "pixel_sha256": [f"{row:064x}" for row in number]}
     columns |= {"sha256": columns["pixel_sha256"], "phash": in_hex(hashes[:, 0]), "format": "JPEG", "findings": ""}
     columns |= {"label": np.where(number % 2, "a", "b"), "group": groups}

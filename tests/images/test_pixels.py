@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from morelike.images import pixels
+from morelike.images.deep import Span
 from morelike.images.errors import ImageError, NormalisationError
 
 ORIENTATION = 0x0112
@@ -132,7 +133,7 @@ def test_a_float_image_with_a_value_that_cannot_be_is_refused(bad, code):
 @pytest.mark.parametrize(("high", "white"), [(1.0, 1), (200.0, 255), (60_000.0, 65_535)])
 def test_the_scale_of_a_float_image_is_recorded(high, white):
     values = np.linspace(0, high, 81, dtype=np.float32).reshape(9, 9)
-    picture = pixels.read(encoded(values, "TIFF"))
+    picture = pixels.read(encoded(values, "TIFF"), span=Span(0.0, white))
     assert picture.converted.white == white
     np.testing.assert_allclose(picture.pixels[:, :, 0], values * 255 / white, atol=0.5)
 

@@ -211,7 +211,7 @@ def test_a_file_that_kills_its_worker_is_quarantined_alone(tmp_path, monkeypatch
     fill(tmp_path / "raw", ["cat"], 4)
     source = importlib.import_module("deadly").Deadly(tmp_path / "raw")
     entries = [Entry(f"cat/{row}.png", "cat") for row in range(4)]
-    table, decoded = collection.collect(source, entries, 10_000, (255, 255, 255), tmp_path / "cache", workers=2)
+    table, decoded = collection.collect(source, entries, collection.Reading(10_000), tmp_path / "cache", workers=2)
     assert table["file"].tolist() == [entry.name for entry in entries]
     assert table["code"].tolist() == ["", "", "", "decode_error"]
     assert decoded == 3
@@ -233,7 +233,7 @@ def test_ten_images_more_are_ten_decoded_and_the_bytes_are_those_of_a_fresh_audi
 
 def test_an_audit_that_was_stopped_goes_on_where_it_was(tmp_path, monkeypatch):
     source = open_source(fill(tmp_path / "raw", count=30))
-    entries, args = source.entries(), (10_000, (255, 255, 255), tmp_path / "cache", 1)
+    entries, args = source.entries(), (collection.Reading(10_000), tmp_path / "cache", 1)
     monkeypatch.setattr(collection, "FILES_PER_CHUNK", 10)
 
     def stop(items, *_):

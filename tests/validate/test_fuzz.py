@@ -128,7 +128,7 @@ def check(data):
     with stderr.muted():
         facts.add("0" * 64, data)
     row = facts.whole()[0]
-    assert row["code"] in ("", "empty", "not_an_image", "truncated", "decode_error", "bomb", "out_of_range", "nan")
+    assert row["code"] in ("", "empty", "not_an_image", "truncated", "decode_error", "bomb", "nan", "unsupported")
     if row["code"] or row["disagreement"] > 0.001:
         return  # refused, or quarantined as decoders_disagree
     assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))

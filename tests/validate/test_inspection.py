@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from morelike.images.deep import Span
 from morelike.images.errors import ImageError
 from morelike.storage import sources
 from morelike.validate.codes import CODES
@@ -24,14 +25,15 @@ def save(path, image, **options):
     return path
 
 
-def inspected(root, known=None):
+def inspected(root):
     source = sources.open_source(root)
     entries = source.entries()
-    seen, facts = Inspector(source, 1_000_000, **({"known": known} if known else {}))(entries)
-    facts = {row["sha256"]: row for row in facts}
-    rows = zip([entry.name for entry in entries], seen, strict=True)
+    seen, facts = Inspector(source, 1_000_000, span=Span(0.0, 1.0))(entries)
+    facts = {row["content"]: row for row in facts}
+    rows = list(zip([entry.name for entry in entries], seen, strict=True))
     return {
-        name: facts.get(row["sha256"], {}) | {k: v for k, v in row.items() if v not in ("", None)} for name, row in rows
+        name: facts.get(row["content"], {}) | {k: v for k, v in row.items() if v not in ("", None)}
+        for name, row in rows
     }
 
 
@@ -102,7 +104,7 @@ def test_a_content_that_is_known_is_not_decoded_again(tmp_path):
     seen, facts = Inspector(source, 1_000_000, known=KnownDigests(tmp_path / "known"))(source.entries())
     assert len(facts) == 2
     assert len(seen) == 5
-    assert {row["sha256"] for row in facts} == {seen[1]["sha256"], seen[4]["sha256"]}
+    assert {row["content"] for row in facts} == {seen[1]["sha256"], seen[4]["sha256"]}
 
 
 def test_a_row_says_what_was_read(tmp_path, inspect):

@@ -93,7 +93,9 @@ PLANTED = {
 
 def collected(root):
     source = open_source(root)
-    return collection.collect(source, source.entries(), 1_000_000, (255, 255, 255), root.parent / "cache", workers=1)[0]
+    return collection.collect(
+        source, source.entries(), collection.Reading(1_000_000), root.parent / "cache", workers=1
+    )[0]
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
         fault_rules,
         reader,
         converted=frozenset(examined.found["file"][examined.found["code"].isin(CONVERTED)]),
-        decodable=examined.table.loc[examined.table["width_px"].notna(), COLUMNS],
+        decodable=examined.table.loc[examined.table["white"].notna(), COLUMNS],
     )
 
 

@@ -97,7 +97,7 @@ def tasks_of(audited: Audited) -> list[Task]:
     plain = class_folders.names(sorted(set(stems)))
     rows = images.assign(
         place=numbered(f"{folder}/{plain[stem]}" for folder, stem in zip(folders, stems, strict=True)),
-        copied=images["format"].isin(COPIED) & ~images["file"].isin(audited.converted),
+        copied=images["format"].isin(COPIED) & (images["page"] == 0) & ~images["file"].isin(audited.converted),
         grey=images["colourfulness"] == 0,
     )
     return [

@@ -7,17 +7,22 @@ import numpy as np
 import pandas as pd
 
 from morelike.audit.errors import AuditError
-from morelike.images import pixels
+from morelike.images import pixels, stacks
 from morelike.images.colour import Colour
+from morelike.images.deep import Span
+from morelike.storage.labels import path_of
 from morelike.storage.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A raw file, and its sha256 when it was audited: columns of the table of facts."""
+    """A raw image, and how it was audited: columns of the table of facts."""
 
     file: str
     sha256: str
+    page: int
+    black: float
+    white: float
 
 
 COLUMNS = [field.name for field in fields(Stored)]
@@ -49,7 +54,7 @@ class Reader:
             AuditError: if they are others than those that were audited.
             ImageError: if they can no longer be read.
         """
-        data = self.source.read(stored.file)
+        data = self.source.read(path_of(stored.file, stored.page))
         if hashlib.sha256(data).hexdigest() != stored.sha256:
             raise AuditError(f"{stored.file}: its sha256 is another one than when it was audited; run again")
         return data
@@ -60,4 +65,5 @@ class Reader:
         Raises:
             ImageError: if it is no usable image.
         """
-        return pixels.decode(data, self.max_pixels, self.background)
+        span = Span(stored.black, stored.white, clips=True)
+        return pixels.decode(stacks.alone(data, stored.page, self.max_pixels), self.max_pixels, self.background, span)

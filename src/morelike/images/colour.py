@@ -1,4 +1,4 @@
-"""Convert a loaded Pillow image of any mode to uint8 grey or RGB, and report the scale and profile it had."""
+"""Convert a loaded 8-bit Pillow image of any mode to uint8 grey or RGB, and report the profile it had."""
 
 import io
 from dataclasses import dataclass
@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
-from morelike.images.errors import ImageError
-
 Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
-SIXTEEN_BIT_FORMATS = ("PPM", "PNG")  # Pillow gives their 16-bit values as 32-bit integers
 PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
 COLOURED = 2.0 / 255  # an image above this colourfulness has colour; JPEG artefacts in a grey image stay below it
 SRGB = ImageCms.createProfile("sRGB")
@@ -24,13 +21,21 @@ class Converted:
 
     Attributes:
         pixels: uint8 H×W×1 for a grey image, H×W×3 in RGB order for any other.
-        white: the value in the file that became 255.
+        numbers: the kind of number of a deep image (:mod:`morelike.images.deep`), "" for 8 bits.
+        low: the smallest number in the file.
+        high: the largest number in the file.
+        black: the number in the file that became 0.
+        white: the number in the file that became 255.
         alpha: whether the file has an alpha channel, or a colour that counts as transparent.
         transparent_share: share of the picture that shows the background, in [0, 1].
         profile: name of the ICC profile that was converted to sRGB, "" if there was none to convert.
     """
 
     pixels: np.ndarray
+    numbers: str = ""
+    low: float = 0.0
+    high: float = 255.0
+    black: float = 0.0
     white: float = 255.0
     alpha: bool = False
     transparent_share: float = 0.0
@@ -38,23 +43,12 @@ class Converted:
 
 
 def convert(image: Image.Image, background: Colour = WHITE) -> Converted:
-    """Convert a loaded image to uint8 grey or RGB.
+    """Convert a loaded image of 8 bits per value to uint8 grey or RGB.
 
-    - 16-bit integers are scaled from [0, 65535].
-    - 32-bit integers and floats are scaled from the smallest of these ranges that holds all values: [0, 1] (floats
-      only), [0, 255], [0, 65535].
     - Alpha is composited on ``background`` (RGB, 0 to 255).
     - Palettes, CMYK and LAB become RGB.
     - An ICC profile other than sRGB is converted to sRGB, with perceptual intent.
-
-    Raises:
-        ImageError: with code ``nan``, ``infinite`` or ``out_of_range``.
     """
-    if image.mode.startswith("I;16"):
-        return _scaled(np.asarray(image), 65535.0)
-    if image.mode in ("I", "F"):
-        values = np.asarray(image)
-        return _scaled(values, _white(values, image.format or ""))
     if has_alpha(image):
         return _composited(image, background)
     if image.mode == "LAB":
@@ -106,24 +100,3 @@ def _composited(image: Image.Image, background: Colour) -> Converted:
     flat.paste(rgba, mask=alpha)
     share = 1 - opaque / (rgba.width * rgba.height)
     return Converted(_plain(flat.convert("L") if grey else flat), alpha=True, transparent_share=share)
-
-
-def _white(values: np.ndarray, image_format: str) -> float:
-    """Return the value that becomes 255: the upper end of the smallest usual range that holds all values."""
-    for code, broken in (("nan", np.isnan(values)), ("infinite", np.isinf(values))):
-        if broken.any():
-            raise ImageError(code, f"{int(broken.sum())} of {values.size} pixels", float(broken.mean()), 0.0)
-    low, high = float(values.min()), float(values.max())
-    ranges = [1.0] if values.dtype.kind == "f" else []
-    ranges += [65535.0] if image_format in SIXTEEN_BIT_FORMATS else [255.0, 65535.0]
-    if low < 0 or high > ranges[-1]:
-        fits = ", ".join(f"0 to {white:g}" for white in ranges)
-        beyond, limit = (low, 0.0) if low < 0 else (high, ranges[-1])
-        raise ImageError("out_of_range", f"values from {low:g} to {high:g}, expected {fits}", beyond, limit)
-    return next(white for white in ranges if high <= white)
-
-
-def _scaled(values: np.ndarray, white: float) -> Converted:
-    scaled = values.astype(np.float32)
-    scaled *= 255.0 / white
-    return Converted(np.rint(scaled, out=scaled).clip(0, 255).astype(np.uint8)[:, :, None], white)

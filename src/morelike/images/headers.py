@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from morelike.images import colour
+from morelike.images import colour, tiffs
 from morelike.images.errors import ImageError
 
 EXTENSIONS = {
@@ -38,9 +38,10 @@ FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 AS_STORED_MODES = ("L", "RGB")
 MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
-COUNTED_BY_SEEKING = {"GIF", "TIFF"}
+COUNTED_BY_SEEKING = {"GIF"}
 PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
 SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+PPM_LARGEST = re.compile(rb"P6" + rb"(?:\s|#[^\n]*\n)+\d+" * 2 + rb"(?:\s|#[^\n]*\n)+(\d+)")
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS_PER_SAMPLE = 258
 
@@ -133,17 +134,40 @@ def loaded(data: bytes, max_pixels: int) -> Image.Image:
 def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     """Return the header of an opened image; ``data`` is the whole file."""
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
-    seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
-    frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
+    if image.format == "TIFF":
+        frames = tiffs.pages(data)
+    else:
+        seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
+        frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
+    bits = _bits(image, data)
     as_stored = (
         image.mode in AS_STORED_MODES
+        and bits <= 8
         and not colour.has_alpha(image)
         and not (image.format == "PNG" and b"tRNS" in data)
         and colour.foreign_profile(image) is None
     )
     orientation = orientation_of(image) if may_be_turned else 1
     size = image.width, image.height
-    return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
+    return Header(image.format or "", image.mode, bits, *size, frames, orientation, as_stored)
+
+
+def of_foreign(layout: tiffs.Layout, max_pixels: int) -> Header:
+    """Return the header of a TIFF that Pillow cannot read.
+
+    Raises:
+        ImageError: with code ``not_an_image`` or ``bomb``.
+    """
+    size = layout.width_px, layout.height_px
+    if not all(size):
+        raise ImageError("not_an_image", f"{size[0]}×{size[1]} pixels")
+    words = size[0] * size[1] * layout.channels * layout.bits // 64  # a pixel counts as up to 8 bytes
+    if max(size[0] * size[1], words) > max_pixels:
+        detail = f"{size[0]}×{size[1]} pixels of {layout.words}, limit {max_pixels} pixels or 8 times as many bytes"
+        raise ImageError("bomb", detail, size[0] * size[1], max_pixels)
+    kind = {1: "F" if layout.number == tiffs.FLOAT else "I", 3: "RGB", 4: "RGBA"}.get(layout.channels, "I")
+    mode = f"{kind};{layout.bits}"
+    return Header("TIFF", mode, layout.bits, *size, layout.pages, layout.orientation, as_stored=False)
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
@@ -151,6 +175,9 @@ def _bits(image: Image.Image, data: bytes) -> int:
         return 8 if image.mode == "P" else data[24]  # in the IHDR chunk, which is always the first
     if image.format == "TIFF":
         return int(max(image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (1,))))
+    if image.format == "PPM" and image.mode == "RGB":
+        largest = PPM_LARGEST.match(data)
+        return 16 if largest and int(largest[1]) == 65535 else 8  # Pillow scales what declares less to 8 bits
     return {"1": 1, "I": 16 if image.format == "PPM" else 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
 
 
@@ -166,6 +193,8 @@ def _not_opened(data: bytes) -> ImageError:
         if declared > len(data):
             return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
         return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
+    if data[:3].strip() == b"PF":
+        return ImageError("unsupported", "a PFM in colour; save it as a TIFF of 32-bit floats")
     for signature, name in SIGNATURES.items():
         if data.startswith(signature):
             return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")

@@ -16,10 +16,12 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from morelike.images import colour, headers
+from morelike.images import colour, headers, loading, tiffs
 from morelike.images.colour import WHITE, Colour
+from morelike.images.deep import Span
 from morelike.images.errors import ImageError, NormalisationError
 from morelike.images.headers import MAX_PIXELS, Header
+from morelike.images.loading import Loaded
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # this module reports damaged files itself
 PLAIN_MODES = {"L": cv2.IMREAD_GRAYSCALE, "RGB": cv2.IMREAD_COLOR}
@@ -37,7 +39,6 @@ METADATA_MARKER = re.compile(rb"\xff[\xe1-\xef]")
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
 SAME_VALUE_LEVELS = 8  # of 255; two decoders agree on a value up to this difference
-MOST_COMPARED_PIXELS = 16_000_000  # of an image that must be converted to be compared
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 
 
@@ -62,6 +63,23 @@ class Picture:
         return self.converted.pixels
 
 
+@dataclass(frozen=True)
+class Unscaled:
+    """A deep image of a set whose range is not known yet (see :mod:`morelike.images.deep`).
+
+    Attributes:
+        header: what the file says of itself.
+        numbers: their kind.
+        low: the smallest.
+        high: the largest.
+    """
+
+    header: Header
+    numbers: str
+    low: float
+    high: float
+
+
 def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     """Read the header of an encoded image. No pixels are decoded, except of a PNG that may have an orientation.
 
@@ -70,37 +88,62 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
             ``max_pixels``).
     """
     with headers.guarded(max_pixels):
+        layout = tiffs.foreign(data)
+        if layout is not None:
+            return headers.of_foreign(layout, max_pixels)
         return headers.header_of(headers.opened(data, max_pixels), data, max_pixels)
 
 
-def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture:
+def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE, span: Span | None = None) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
     Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.colour` says
-    what becomes of each mode.
+    what becomes of each mode. The numbers of a deep image are scaled from ``span``; if it is None, from
+    :data:`morelike.images.deep.FULL`.
 
     A usual JPEG without any warning of libjpeg-turbo is decoded only once, by simplejpeg: :func:`decoders_agree` proves
     in each process that Pillow and OpenCV would give the same pixels.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``,
-            ``infinite`` or ``out_of_range``.
+        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``unsupported``,
+            ``nan``, ``infinite`` or ``out_of_range``.
     """
     sound = _read_once(data, max_pixels) if decoders_agree() else None
     if sound is not None:
         return sound
     with headers.guarded(max_pixels):
-        image = headers.loaded(data, max_pixels)
-        header = headers.header_of(image, data, max_pixels)
-        if header.as_stored:
-            converted = colour.Converted(np.atleast_3d(np.asarray(image)))
-            del image  # before OpenCV decodes it once more: large images are many bytes
-            disagreement = second_opinion(data, header, converted.pixels)
-        else:
-            disagreement = _second_opinion_of_other_modes(data, header, image)
-            converted = colour.convert(image, background)
-        upright = np.ascontiguousarray(orient(converted.pixels, header.orientation))
-        return Picture(header, replace(converted, pixels=upright), disagreement)
+        return _picture(data, loading.load(data, max_pixels), background, span)
+
+
+def survey(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture | Unscaled:
+    """Decode as :func:`read` does, but of a deep image only tell which numbers it holds.
+
+    Raises:
+        ImageError: as :func:`read`, but for ``out_of_range``.
+    """
+    sound = _read_once(data, max_pixels) if decoders_agree() else None
+    if sound is not None:
+        return sound
+    with headers.guarded(max_pixels):
+        loaded = loading.load(data, max_pixels)
+        if loaded.numbers is not None:
+            return Unscaled(loaded.header, loaded.numbers.kind, *loaded.numbers.extent())
+        return _picture(data, loaded, background)
+
+
+def _picture(data: bytes, loaded: Loaded, background: Colour, span: Span | None = None) -> Picture:
+    """Convert what was loaded, and compare it with what OpenCV decodes; ``loaded`` lets its pixels go."""
+    header, disagreement = loaded.header, math.nan
+    if header.as_stored:
+        converted = colour.Converted(np.atleast_3d(np.asarray(loaded.image)))
+        loaded.image = None  # before OpenCV decodes it once more: large images are many bytes
+        disagreement = second_opinion(data, header, converted.pixels)
+    else:
+        if loaded.image is not None:
+            disagreement = _second_opinion_of_other_modes(data, header, loaded.image)
+        converted = loaded.converted(background, span)
+    upright = np.ascontiguousarray(orient(converted.pixels, loaded.orientation))
+    return Picture(header, replace(converted, pixels=upright), disagreement)
 
 
 def _read_once(data: bytes, max_pixels: int) -> Picture | None:
@@ -168,18 +211,22 @@ def _decoded_alike(drawn: Image.Image, options: dict[str, Any]) -> bool:
     return False
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
+def decode(
+    data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE, span: Span | None = None
+) -> np.ndarray:
     """Return the pixels of :func:`read`: uint8, upright, H×W×1 for a grey image, H×W×3 in RGB order for any other.
 
     Raises:
         ImageError: as :func:`read`.
     """
     with headers.guarded(max_pixels):
-        image = headers.loaded(data, max_pixels)
-        return np.ascontiguousarray(orient(colour.convert(image, background).pixels, headers.orientation_of(image)))
+        loaded = loading.load(data, max_pixels)
+        return np.ascontiguousarray(orient(loaded.converted(background, span).pixels, loaded.orientation))
 
 
-def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> np.ndarray:
+def decode_fast(
+    data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE, span: Span | None = None
+) -> np.ndarray:
     """Decode as :func:`decode` does, with OpenCV where that gives the same picture (about 3 times as fast).
 
     Only for files that :func:`read` has accepted, as OpenCV fills in what a truncated file lacks.
@@ -189,11 +236,11 @@ def decode_fast(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = 
     """
     header = read_header(data, max_pixels)
     if not (header.as_stored and header.format in FAST_FORMATS and header.frames == 1):
-        return decode(data, max_pixels, background)
+        return decode(data, max_pixels, background, span)
     flag = PLAIN_MODES[header.mode] | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     if image is None or image.dtype != np.uint8 or image.shape[:2] != (header.height_px, header.width_px):
-        return decode(data, max_pixels, background)
+        return decode(data, max_pixels, background, span)
     image = image[:, :, None] if image.ndim == 2 else image[:, :, ::-1]
     return np.ascontiguousarray(orient(image, header.orientation))
 
@@ -227,7 +274,7 @@ def second_opinion(data: bytes, header: Header, ours: np.ndarray) -> float:
 
 def _second_opinion_of_other_modes(data: bytes, header: Header, image: Image.Image) -> float:
     """Compare palettes and alpha too, but not a TIFF's palette (OpenCV gives its indices) nor a very large image."""
-    small = image.width * image.height <= MOST_COMPARED_PIXELS
+    small = image.width * image.height <= loading.MOST_COMPARED_PIXELS
     if not small or header.mode not in COMPARED_MODES or (header.format, header.mode) == ("TIFF", "P"):
         return math.nan
     return second_opinion(data, header, np.atleast_3d(np.asarray(image.convert(COMPARED_MODES[header.mode]))))

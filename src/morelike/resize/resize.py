@@ -1,17 +1,20 @@
 """Give every image one form: upright, one colour mode, one size, antialiased; store it as uint8 shards, checked."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from morelike.core import compute, files, progress
-from morelike.images import normalisation, pixels
+from morelike.images import normalisation, pixels, stacks
 from morelike.images.colour import COLOURED, WHITE, Colour
+from morelike.images.deep import Span
 from morelike.images.errors import ImageError
 from morelike.images.masks import decode as decode_mask
 from morelike.resize import masks, proof, splits
@@ -19,27 +22,28 @@ from morelike.resize.form import Form, to_form
 from morelike.resize.settings import Resize
 from morelike.storage import sources
 from morelike.storage.errors import SourceError
+from morelike.storage.labels import path_of
 from morelike.storage.shards import ShardStore, ShardWriter
 
 FILES_PER_CHUNK = 32
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
-FileToResize = tuple[str, str, int]  # file, sha256, number of pixels
-Decoder = Callable[[bytes, int], np.ndarray]
+Decoder = Callable[..., np.ndarray]  # pixels.decode or another of its form
 INDEX = [
-    *(
-        "file",
-        "label",
-        "split",
-        "group",
-        "given_group",
-        "mask",
-        "sha256",
-        "phash",
-        "width_px",
-        "height_px",
-        "attributes",
-    ),
+    *("file", "page", "label", "split", "group", "given_group", "mask", "sha256", "phash"),
+    *("width_px", "height_px", "black", "white", "attributes"),
 ]
+
+
+class FileToResize(NamedTuple):
+    """A validated image: columns of the manifest."""
+
+    file: str
+    sha256: str
+    page: int
+    width_px: int
+    height_px: int
+    black: float
+    white: float
 
 
 def write_resized(
@@ -86,7 +90,7 @@ def write_resized(
         report = asdict(form) | {"color": "rgb" if form.channels == 3 else "grey", "mean": mean, "std": std}
         report["checks"] = {"float_view": checks, "channel_order": channel_order, "shift_from_train": shifts}
         if (manifest["mask"] != "").any():
-            read = partial(_decoded, source, decode_mask)
+            read = partial(_decoded_mask, source)
             masks.write(read, pd.read_parquet(Path(validated) / "masks.parquet"), form, aside / masks.FOLDER, workers)
         files.write_json(aside / "normalisation.json", report)
     return report
@@ -116,32 +120,59 @@ def check_against_second_decoder(
     """
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
     sample = store.index.iloc[rows]
-    decoder = partial(pixels.decode, background=background)
-    second = [to_form(_decoded(source, decoder, *task), form) for task in _files_to_resize(sample)]
+    tasks = _files_to_resize(sample)
+    second = [to_form(image, form) for image in _decoded(source, pixels.decode, background, tasks)]
     return normalisation.check_channel_order(store.read(rows), np.stack(second), sample["file"].tolist())
 
 
 def _files_to_resize(table: pd.DataFrame) -> list[FileToResize]:
-    limits = table["width_px"] * table["height_px"]
-    return list(zip(table["file"].tolist(), table["sha256"].tolist(), limits.tolist(), strict=True))
+    return [FileToResize(*row) for row in table[list(FileToResize._fields)].itertuples(index=False)]
 
 
 def _resized_files(source: sources.Source, form: Form, background: Colour, tasks: list[FileToResize]) -> np.ndarray:
-    decoder = partial(pixels.decode_fast, background=background)
-    return np.stack([to_form(_decoded(source, decoder, *task), form) for task in tasks])
+    return np.stack([to_form(image, form) for image in _decoded(source, pixels.decode_fast, background, tasks)])
 
 
-def _decoded(source: sources.Source, decoder: Decoder, name: str, sha256: str, max_pixels: int) -> np.ndarray:
-    """Decode a validated file.
+def _decoded(
+    source: sources.Source, decode: Decoder, background: Colour, tasks: list[FileToResize]
+) -> Iterator[np.ndarray]:
+    """Decode validated files with the range that the audit decided; a stack is read once for slices in a row.
 
     Raises:
-        SourceError: if its sha256 is not what it was, or it cannot be read or decoded now.
+        SourceError: if a file's sha256 is not what it was, or it cannot be read or decoded now.
     """
+    path, data = "", b""
+    for task in tasks:
+        max_pixels = task.width_px * task.height_px
+        with _as_audited(task.file):
+            if path_of(task.file, task.page) != path:
+                path, data = "", _bytes(source, path_of(task.file, task.page), task.sha256)
+                path = path_of(task.file, task.page)
+            span = Span(task.black, task.white, clips=True)
+            yield decode(stacks.alone(data, task.page, max_pixels), max_pixels, background, span)
+
+
+def _decoded_mask(source: sources.Source, name: str, sha256: str, max_pixels: int) -> np.ndarray:
+    """Decode a validated mask.
+
+    Raises:
+        SourceError: as :func:`_decoded`.
+    """
+    with _as_audited(name):
+        return decode_mask(_bytes(source, name, sha256), max_pixels)
+
+
+def _bytes(source: sources.Source, name: str, sha256: str) -> bytes:
+    data = source.read(name)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ImageError("changed", "its sha256 is another one")
+    return data
+
+
+@contextlib.contextmanager
+def _as_audited(name: str) -> Iterator[None]:
     try:
-        data = source.read(name)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ImageError("changed", "its sha256 is another one")
-        return decoder(data, max_pixels)
+        yield
     except ImageError as error:
         raise SourceError(
             f"{name} was accepted by validate but cannot be used now ({error}): the raw images have changed since; "

@@ -2,8 +2,8 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from unicodedata import category, normalize
@@ -35,6 +35,7 @@ class Entry:
         attributes: further columns of a table of labels, a JSON object of strings, its keys sorted.
         group: what it belongs to and must share a split with (a patient, a scene), "" if to nothing.
         mask: name of the file with its mask, "" if it has none.
+        page: which slice of a stack it is, from 1; 0 for a file of its own.
     """
 
     name: str
@@ -45,6 +46,45 @@ class Entry:
     attributes: str = NO_ATTRIBUTES
     group: str = ""
     mask: str = ""
+    page: int = 0
+
+    @property
+    def path(self) -> str:
+        """The name of the file, which the slices of a stack share."""
+        return path_of(self.name, self.page)
+
+
+def path_of(name: str, page: int) -> str:
+    """Return the name of the file that an entry is, or is a slice of.
+
+    >>> path_of("cat/scan.tif#0003", 3), path_of("cat/1.png", 0)
+    ('cat/scan.tif', 'cat/1.png')
+    """
+    return name.rpartition("#")[0] if page else name
+
+
+def sliced(entries: Iterable[Entry], pages: Mapping[str, int]) -> list[Entry]:
+    """Replace each stack by its slices, named ``scan.tif#0001`` and so on; sorted by name.
+
+    The slices of a stack have its label and split, and are one group: its own, or that of its name. A file that has
+    the name of a slice is renamed, and marked as unreadable.
+
+    Args:
+        entries: the files.
+        pages: how many slices each stack has, by its name.
+    """
+    whole = [entry for entry in entries if entry.name not in pages]
+    slices = [
+        replace(entry, name=f"{entry.name}#{page:04d}", group=entry.group or entry.name, page=page)
+        for entry in entries
+        for page in range(1, pages.get(entry.name, 0) + 1)
+    ]
+    taken = {entry.name for entry in slices}
+    detail = "its name is that of a slice of a stack"
+    kept = [
+        Entry(f"{entry.name} #2", code="unreadable", detail=detail) if entry.name in taken else entry for entry in whole
+    ]
+    return sorted(kept + slices)
 
 
 def is_junk(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Facts of audited file contents, kept by their sha256, so that an unchanged file is not decoded again."""
+"""Facts of audited contents, kept by their sha256, so that an unchanged file is not decoded again."""
 
 import hashlib
 import importlib.metadata
@@ -22,7 +22,7 @@ class Cache:
     Args:
         folder: where the facts of all keys are.
         key: from :func:`key_of`; it names everything but the content that the facts depend on.
-        schema: of the table of facts; it has a column ``sha256``.
+        schema: of the table of facts; it has a column ``content``, in hex.
     """
 
     def __init__(self, folder: Path, key: str, schema: pa.Schema):
@@ -33,7 +33,7 @@ class Cache:
     def write_known(self) -> KnownDigests:
         """Write the known digests into a file for the workers, and return what looks them up there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        digests = sorted(bytes.fromhex(sha256) for sha256 in self.table["sha256"].to_pylist())
+        digests = sorted(bytes.fromhex(content) for content in self.table["content"].to_pylist())
         path = self.folder / f"known-{hashlib.sha256(b''.join(digests)).hexdigest()[:16]}.bin"
         if not path.exists():
             for old in self.folder.glob("known-*.bin"):

@@ -77,7 +77,10 @@ CODES = {
         UNUSABLE,
         "pixels",
     ),
-    "animated": Code("file", "Animated, or of several pages.", "The first one is used; extract others.", CONVERTED),
+    "animated": Code(
+        "file", "Animated, or of several pages.", "The first one is used; `data.stack: slices` uses all.", CONVERTED
+    ),
+    "unsupported": Code("file", "An image of a kind that is not read.", "Convert it; the detail says how.", UNUSABLE),
     "stray": Code("file", "Lies beside the class folders, so its label is unknown.", "Move it into one.", UNUSABLE),
     "no_label": Code(
         "file",
@@ -99,17 +102,22 @@ CODES = {
     "cmyk": Code("form", "In printing colours.", "It becomes sRGB, through its profile if it has one.", CONVERTED),
     "lab": Code("form", "In CIE L*a*b*.", "It becomes sRGB.", CONVERTED),
     "one_bit": Code("form", "Black and white alone.", "It becomes grey.", CONVERTED),
-    "sixteen_bit": Code("form", "16 bits per value.", "They are scaled to 8, not clipped.", CONVERTED),
+    "sixteen_bit": Code(
+        "form", "Whole numbers of 10 to 16 bits.", "They are scaled from the set's range, see `data.range`.", CONVERTED
+    ),
     "thirty_two_bit": Code(
-        "form", "32-bit floats or integers.", "They are scaled from the range that holds them.", CONVERTED
+        "form",
+        "Floats, or whole numbers of 32 bits or more.",
+        "They are scaled from the set's range; check it: see `data.range`.",
+        CONVERTED,
     ),
     "icc_profile": Code("form", "Has a colour profile other than sRGB.", "It is converted to sRGB.", CONVERTED),
     "nan": Code("pixels", "Pixels are NaN.", "Find the arithmetic that wrote the file: a division by zero.", UNUSABLE),
     "infinite": Code("pixels", "Pixels are infinite.", "Find the arithmetic that wrote the file.", UNUSABLE),
     "out_of_range": Code(
         "pixels",
-        "Floats or 32-bit integers outside [0, 1], [0, 255] and [0, 65535].",
-        "Save what was there before a mean was subtracted.",
+        "Numbers more than 5% outside the range of the set.",
+        "A damaged image, or a mean was subtracted; if they are right, set `data.range: [low, high]`.",
         UNUSABLE,
     ),
     "constant": Code("pixels", "Every pixel is the same.", "Remove it: there is nothing to learn from it.", SUSPECT),
@@ -171,6 +179,12 @@ CODES = {
     ),
     "label_conflict": Code(
         "set", "The same pixels under two labels.", "Decide which is right, and delete the others.", SUSPECT
+    ),
+    "mixed_range": Code(
+        "set",
+        "Deep images that share no range of numbers, so that one would turn some nearly black.",
+        "Convert one kind to the range of the other, or set `data.range` if that one is right for all.",
+        OF_THE_SET,
     ),
     "exact_duplicate": Code(
         "set", "The same pixels as an earlier file.", "Nothing: the first is kept.", ("fail", "quarantine")

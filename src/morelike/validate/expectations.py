@@ -87,6 +87,7 @@ def breaches(result: dict[str, Any]) -> list[tuple[str, int, list[str]]]:
 def _of_the_table(labels: list[str]) -> list[Expected]:
     digits = {"column": "phash", "regex": "^[0-9a-f]{16}$"}
     ordered = {"column_A": "max", "column_B": "min", "or_equal": True}
+    scaled = {"column_A": "white", "column_B": "black"}
     positive = {"column": "std", "min_value": 0, "strict_min": True}
     split = {"column": "split", "value_set": list(SPLITS)}
     expected = [
@@ -98,6 +99,7 @@ def _of_the_table(labels: list[str]) -> list[Expected]:
         ("every split is train, val or test", "ExpectColumnValuesToBeInSet", split),
         ("train, val and test all hold images", "ExpectColumnDistinctValuesToContainSet", split),
         ("min is at most max", "ExpectColumnPairValuesAToBeGreaterThanB", ordered),
+        ("white is above black", "ExpectColumnPairValuesAToBeGreaterThanB", scaled),
         ("a perceptual hash is 16 hex digits", "ExpectColumnValuesToMatchRegex", digits),
     ]
     return [(rule, "critical", name, arguments) for rule, name, arguments in expected]
@@ -112,10 +114,9 @@ def _of_columns(fault_rules: FaultRules) -> list[Expected]:
         "height_px": (least_px, None),
         "frames": (1, None),
         "bits": (1, 64),
-        "white": (1.0, 65535.0),
         "group": (0, None),
     }
-    filled = ["file", "label", "split", "phash", "pixel_sha256", *bounds]
+    filled = ["file", "label", "split", "phash", "pixel_sha256", "black", "white", *bounds]
     between = "ExpectColumnValuesToBeBetween"
     expected = [(_in_words(*name_bounds), between, _between(*name_bounds)) for name_bounds in bounds.items()]
     expected.append(("nothing is null", "ExpectColumnsToHoldNoNull", {"column_list": filled}))
@@ -136,12 +137,13 @@ def _of_codes(fault_rules: FaultRules) -> list[Expected]:
     one_frame = {"column": "frames", "max_value": 1}
     turned = {"column": "orientation", "value_set": list(range(2, 9))}
     aspect = {"column_A": "width_px", "column_B": "height_px", "most": fault_rules["odd_aspect"].limit}
-    deep = {"column": "bits", "value_set": [16]}
+    deep, deeper = ({"column": "numbers", "value_set": kinds} for kinds in (["int16"], ["int32", "float"]))
     expected += [
         ("icc_profile", "no colour profile but sRGB", "ExpectColumnValuesToBeInSet", named),
         ("animated", "one frame or page", "ExpectColumnValuesToBeBetween", one_frame),
         ("orientation", "stored upright", "ExpectColumnValuesToNotBeInSet", turned),
-        ("sixteen_bit", "not 16 bits per value", "ExpectColumnValuesToNotBeInSet", deep),
+        ("sixteen_bit", "no whole numbers of 10 to 16 bits", "ExpectColumnValuesToNotBeInSet", deep),
+        ("thirty_two_bit", "no floats, nor 32 bits or more", "ExpectColumnValuesToNotBeInSet", deeper),
         ("odd_aspect", f"long side / short side is at most {aspect['most']:g}", "ExpectAspectToBeAtMost", aspect),
     ]
     return [

@@ -10,6 +10,7 @@ import pandas as pd
 
 from morelike.images import headers
 from morelike.images.colour import COLOURED
+from morelike.storage import labels
 from morelike.validate.codes import CODES
 from morelike.validate.policies import FaultRules
 
@@ -61,6 +62,7 @@ MEASURES = {
     "odd_aspect": Measure(lambda t: _long(t) / _short(t), True, "long side / short side"),
     "odd_size": Measure(_octaves, True, "factors of 2 from the median side"),
 }
+SCALED = "scaled from {black:g} to {white:g}, the range of the set"
 FORMS: dict[str, tuple[Callable[[Table], pd.Series], str]] = {
     "animated": (lambda t: t["frames"] > 1, "{frames:.0f} frames or pages, the first is used"),
     "synthetic": (lambda t: t["attributes"].str.contains(SYNTHETIC, case=False, regex=False), "called synthetic"),
@@ -70,10 +72,13 @@ FORMS: dict[str, tuple[Callable[[Table], pd.Series], str]] = {
     "cmyk": (lambda t: t["mode"] == "CMYK", "mode {mode}, becomes sRGB"),
     "lab": (lambda t: t["mode"] == "LAB", "mode {mode}, becomes sRGB"),
     "one_bit": (lambda t: t["mode"] == "1", "1 bit, becomes grey"),
-    "sixteen_bit": (lambda t: t["bits"] == 16, "16 bits, scaled from 0 to 65535"),
+    "sixteen_bit": (
+        lambda t: t["numbers"] == "int16",
+        "{bits:.0f} bits, scaled from {black:g} to {white:g}, the range of the set",
+    ),
     "thirty_two_bit": (
-        lambda t: t["mode"].isin(["I", "F"]) & (t["bits"] == 32),
-        "mode {mode}, scaled from 0 to {white:g}",
+        lambda t: t["numbers"].isin(["int32", "float"]),
+        "mode {mode}, " + SCALED,
     ),
     "icc_profile": (lambda t: t["profile"] != "", "profile {profile}, converted to sRGB"),
     "constant": (lambda t: t["constant"].astype(bool), "every pixel is {mean_r:.3f}/{mean_g:.3f}/{mean_b:.3f} of 1"),
@@ -142,7 +147,8 @@ def _over(table: Table, code: str, values: pd.Series, holds: pd.Series, fault_ru
 
 
 def _wrong_extension(table: Table) -> Table:
-    suffixes = [posixpath.splitext(name)[1].lower() for name in table["file"].tolist()]
+    paths = map(labels.path_of, table["file"], table["page"])
+    suffixes = [posixpath.splitext(path)[1].lower() for path in paths]
     kinds = table["format"].tolist()
     wrong = [end not in headers.EXTENSIONS.get(kind, ()) for end, kind in zip(suffixes, kinds, strict=True)]
     details = [
@@ -175,4 +181,4 @@ def _channel_order(table: Table, fault_rules: FaultRules) -> Table:
 
 
 def _not_rgb(table: Table) -> pd.Series:
-    return table["mode"].isin(MODES_BUT_RGB) | table["mode"].str.startswith("I;16")
+    return table["mode"].isin(MODES_BUT_RGB) | table["mode"].str.startswith(("I;", "F;"))

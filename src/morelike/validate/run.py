@@ -10,6 +10,7 @@ import pandas as pd
 from morelike.core import files, progress
 from morelike.core.settings import Params
 from morelike.images.colour import WHITE, Colour
+from morelike.images.deep import Span
 from morelike.storage import grouping
 from morelike.storage.errors import SourceError
 from morelike.storage.labelling import AUTO
@@ -22,6 +23,7 @@ from morelike.validate import (
     expectations,
     groups,
     hashing,
+    levels,
     likeness,
     masks,
     policies,
@@ -37,11 +39,12 @@ from morelike.validate.settings import Validate
 
 MANIFEST = {
     **dict.fromkeys(["file", "label", "split"], "str"),
-    "group": "int64",
+    **dict.fromkeys(["group", "page"], "int64"),
     **dict.fromkeys(["given_group", "mask"], "str"),
-    **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile"], "str"),
+    **dict.fromkeys(["sha256", "pixel_sha256", "phash", "format", "mode", "profile", "numbers"], "str"),
     **dict.fromkeys(["bits", "width_px", "height_px", "orientation", "frames"], "int64"),
-    **dict.fromkeys(["white", "transparent_share", "disagreement", *IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
+    **dict.fromkeys(["low", "high", "black", "white", "transparent_share", "disagreement"], "float64"),
+    **dict.fromkeys([*IMAGE_MEASURES, *HISTOGRAM_MEASURES], "float64"),
     "attributes": "str",
     "findings": "str",
 }
@@ -59,6 +62,8 @@ class Audit:
             profile of the last accepted set, and the findings of the last run, even if it failed.
         seed: the seed of the random splits.
         background: RGB, 0 to 255; transparent images are laid on it.
+        span: the range of deep images; None if the set decides.
+        slices: whether each page of a stack is an image of its own.
         resized_px: height and width that the images will be resized to; None if that depends on the images.
         labels: where labels come from: the setting ``data.labels``.
         groups: which images must share a split, as ``data.groups`` says it; None for near-duplicates alone.
@@ -69,6 +74,8 @@ class Audit:
     state: Path
     seed: int = 0
     background: Colour = WHITE
+    span: Span | None = None
+    slices: bool = False
     resized_px: tuple[int, int] | None = None
     labels: str = AUTO
     groups: str | None = None
@@ -79,9 +86,18 @@ class Audit:
         """Return the audit that the sections ``data`` and ``resize`` and the seed ask for."""
         data = params.section("data", Data)
         sides = params.value("resize.height_px"), params.value("resize.width_px")
-        masked = data.masks == "auto"
-        resized_px = None if "auto" in sides else sides
-        return cls(out, state, params.seed, data.background_rgb, resized_px, data.labels, data.groups, masked)
+        return cls(
+            out,
+            state,
+            params.seed,
+            data.background_rgb,
+            data.span,
+            data.stack == "slices",
+            None if "auto" in sides else sides,
+            data.labels,
+            data.groups,
+            data.masks == "auto",
+        )
 
     @property
     def evidence(self) -> Path:
@@ -193,10 +209,10 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
     entries = grouping.grouped(listing.entries, audit.groups)
     if not entries:
         raise SourceError(f"{raw}: expected images, found no file; name the place where they are")
-    max_pixels = int(fault_rules["bomb"].limit)
-    table, decoded = collection.collect(source, entries, max_pixels, audit.background, audit.state / "audit", workers)
-    images, found = find_faults(table, fault_rules, audit.resized_px)
-    beside = masks.inspected(source, table, max_pixels, workers)
+    reading = collection.Reading(int(fault_rules["bomb"].limit), audit.background, audit.span, audit.slices)
+    table, decoded = collection.collect(source, entries, reading, audit.state / "audit", workers)
+    images, found = find_faults(table, fault_rules, audit.resized_px, audit.span)
+    beside = masks.inspected(source, table, reading.max_pixels, workers)
     found = rules.gathered([found, masks.faults(beside, set(images["file"]))])
     unused = quarantined_files(policies.noted(found, fault_rules))["file"]
     images["mask"] = images["mask"].where(~images["mask"].isin(unused), "")
@@ -204,7 +220,10 @@ def examine(raw: Path | str, settings: Validate, audit: Audit, workers: int | No
 
 
 def find_faults(
-    table: pd.DataFrame, fault_rules: policies.FaultRules, size_px: tuple[int, int] | None
+    table: pd.DataFrame,
+    fault_rules: policies.FaultRules,
+    size_px: tuple[int, int] | None,
+    span: Span | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find the faults of every file, and of the set of usable images.
 
@@ -212,6 +231,7 @@ def find_faults(
         table: the facts, from :func:`morelike.validate.collection.collect`.
         fault_rules: what becomes of each fault.
         size_px: height and width that the images will be resized to; None to skip the check for enlarged images.
+        span: the range that was asked for deep images; None if the set decided, then they must share one.
 
     Returns:
         The images that are not quarantined, with the numbers of their near-duplicates, ``near_group``, and of all that
@@ -220,6 +240,8 @@ def find_faults(
     images = table[table["code"] == ""].reset_index(drop=True)
     found = [rules.unusable_files(table), rules.image_faults(images, fault_rules), sets.misspelt(images["label"])]
     found.append(typing_errors.likely(images["label"], fault_rules["label_typo"].limit))
+    if span is None:
+        found.append(levels.mixed(table))
     if size_px:
         found.append(rules.enlarged(images, *size_px, fault_rules))
     if fault_rules["label_spelling"].policy == "fix":

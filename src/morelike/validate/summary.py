@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from morelike.images.deep import WORDS
 from morelike.validate import groups
 from morelike.validate.codes import CODES
 from morelike.validate.policies import FaultRules
@@ -36,6 +37,7 @@ def summarise(
         "skipped": skipped,
         "splits": {split: int((images["split"] == split).sum()) for split in SPLITS},
         "splits_given": given,
+        "ranges": _ranges(images),
         "classes": {str(label): {str(split): int(n) for split, n in row.items()} for label, row in classes.iterrows()},
         "near_duplicates": {
             "groups": int((sizes > 1).sum()),
@@ -50,6 +52,15 @@ def summarise(
 def by_code(found: pd.DataFrame, fault_rules: FaultRules) -> dict[str, dict[str, Any]]:
     """Count the findings of each code, with its rule, its meaning and the first of them in words; a JSON value."""
     return {code: _of_code(code, those, fault_rules) for code, those in found.groupby("code", sort=False)}
+
+
+def _ranges(images: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return for each kind of deep image how many there are, and the numbers that became black and white."""
+    deep = images[images["numbers"] != ""].groupby("numbers")
+    return {
+        str(kind): {"images": len(rows), "black": float(rows["black"].iloc[0]), "white": float(rows["white"].iloc[0])}
+        for kind, rows in deep
+    }
 
 
 def _of_code(code: str, those: pd.DataFrame, fault_rules: FaultRules) -> dict[str, Any]:
@@ -89,6 +100,10 @@ def lines(about: dict[str, Any]) -> list[str]:
     for what, counts in (("quarantined", about["quarantined_by_code"]), ("skipped", about["skipped"])):
         if counts:
             said.append(f"{what}: " + ", ".join(f"{count} {reason}" for reason, count in counts.items()))
+    for kind, one in about["ranges"].items():
+        said.append(
+            f"range of {one['images']} images of {WORDS[kind]}: {one['black']:g} is black, {one['white']:g} is white"
+        )
     origin = f"given: {', '.join(about['splits_given'])}" if about["splits_given"] else "drawn"
     said.append(f"split ({origin}): " + ", ".join(f"{count} {split}" for split, count in splits.items()))
     said.append(
