@@ -14,6 +14,7 @@ ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
 SIXTEEN_BIT_FORMATS = ("PPM", "PNG")  # Pillow gives their 16-bit values as 32-bit integers
 PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
+STRIP_ROWS = 256
 COLOURED = 2.0 / 255  # an image above this colourfulness has colour; JPEG artefacts in a grey image stay below it
 SRGB = ImageCms.createProfile("sRGB")
 
@@ -98,14 +99,18 @@ def _plain(image: Image.Image) -> np.ndarray:
 
 
 def _composited(image: Image.Image, background: Colour) -> Converted:
+    """Lay an image on ``background`` strip by strip, so that a large one needs little more than its result."""
     grey = image.mode in GREY_MODES and len(set(background)) == 1
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    alpha = rgba.getchannel("A")
-    opaque = sum(level * count for level, count in enumerate(alpha.histogram())) / 255
-    flat = Image.new("RGB", rgba.size, background)
-    flat.paste(rgba, mask=alpha)
-    share = 1 - opaque / (rgba.width * rgba.height)
-    return Converted(_plain(flat.convert("L") if grey else flat), alpha=True, transparent_share=share)
+    laid = np.empty((image.height, image.width, 1 if grey else 3), np.uint8)
+    opaque = 0
+    for top in range(0, image.height, STRIP_ROWS):
+        rgba = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))).convert("RGBA")
+        alpha = rgba.getchannel("A")
+        opaque += sum(level * count for level, count in enumerate(alpha.histogram()))
+        flat = Image.new("RGB", rgba.size, background)
+        flat.paste(rgba, mask=alpha)
+        laid[top : top + STRIP_ROWS] = _plain(flat.convert("L") if grey else flat)
+    return Converted(laid, alpha=True, transparent_share=1 - opaque / 255 / (image.width * image.height))
 
 
 def _white(values: np.ndarray, image_format: str) -> float:
@@ -126,4 +131,5 @@ def _white(values: np.ndarray, image_format: str) -> float:
 def _scaled(values: np.ndarray, white: float) -> Converted:
     scaled = values.astype(np.float32)
     scaled *= 255.0 / white
-    return Converted(np.rint(scaled, out=scaled).clip(0, 255).astype(np.uint8)[:, :, None], white)
+    np.rint(scaled, out=scaled)
+    return Converted(np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)[:, :, None], white)

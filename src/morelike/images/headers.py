@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from morelike.images import colour
+from morelike.images import colour, dicom, heif, jpeg, kinds
 from morelike.images.errors import ImageError
 
 EXTENSIONS = {
@@ -32,15 +32,20 @@ EXTENSIONS = {
     "TGA": {".tga", ".icb", ".vda", ".vst"},
     "QOI": {".qoi"},
     "PSD": {".psd"},
+    "HEIF": {".heic", ".heif", ".hif"},
+    "DICOM": {".dcm"},
 }
 Image.init()  # registers every format, so that FORMATS can leave out those that start a program, as EPS does
 FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 AS_STORED_MODES = ("L", "RGB")
 MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
+PIXELS_ALLOWED = {"JPEG2000": 0.7}  # share of the limit; OpenJPEG holds each value in 32 bits
+MOST_PAGES = 10_000  # of a TIFF; the time to count them grows with their square
 COUNTED_BY_SEEKING = {"GIF", "TIFF"}
 PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
-SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+JPEG_FORMATS = {"JPEG", "MPO"}
+EXTRAS = ((kinds.is_heif, heif.opened), (kinds.is_dicom, dicom.opened))  # what packages beside Pillow open
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS_PER_SAMPLE = 258
 
@@ -100,21 +105,36 @@ def opened(data: bytes, max_pixels: int) -> Image.Image:
     """Open an image without decoding its pixels; call it inside :func:`guarded`.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb``.
+        ImageError: with code ``empty``, ``not_an_image``, ``unsupported``, ``truncated``, ``decode_error`` or ``bomb``
+            (of pixels, or of scans in a JPEG).
     """
     if not data:
         raise ImageError("empty", "the file has 0 bytes")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
+        image = _opened(data)
+    except (Image.DecompressionBombError, ImageError):
         raise
     except Exception as error:
-        raise _not_opened(data) from error
-    if image.width * image.height > max_pixels:
-        raise _bomb(image, max_pixels)
+        raise kinds.not_opened(data) from error
+    if image.format in JPEG_FORMATS and (scans := jpeg.scans(data)) > jpeg.MOST_SCANS:
+        raise ImageError("bomb", f"{scans} scans, limit {jpeg.MOST_SCANS}", scans, jpeg.MOST_SCANS)
+    if image.format == "TIFF" and kinds.is_camera_raw(data, image.tag_v2):
+        raise kinds.not_read("a camera's raw photograph, with a small preview")
+    if image.width * image.height > max_pixels * PIXELS_ALLOWED.get(image.format or "", 1):
+        raise _bomb(image, int(max_pixels * PIXELS_ALLOWED.get(image.format or "", 1)))
     if image.width == 0 or image.height == 0:
         raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
     return image
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        opener = next((opener for is_kind, opener in EXTRAS if is_kind(data)), None)
+        if opener is None:
+            raise
+        return opener(data)
 
 
 def loaded(data: bytes, max_pixels: int) -> Image.Image:
@@ -125,6 +145,7 @@ def loaded(data: bytes, max_pixels: int) -> Image.Image:
     """
     image = opened(data, max_pixels)
     image.load()  # before getexif(): its swallowed error can make a later load() succeed
+    image.__dict__.pop("_decoder", None)  # that of WebP and AVIF keeps copies of the pixels
     if image.width * image.height > max_pixels:  # an icon may hold more than its header says
         raise _bomb(image, max_pixels)
     return image
@@ -134,7 +155,7 @@ def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     """Return the header of an opened image; ``data`` is the whole file."""
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
     seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
-    frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
+    frames = _frames(opened(data, max_pixels) if seeks else image)
     as_stored = (
         image.mode in AS_STORED_MODES
         and not colour.has_alpha(image)
@@ -144,6 +165,14 @@ def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     orientation = orientation_of(image) if may_be_turned else 1
     size = image.width, image.height
     return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
+
+
+def _frames(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        with contextlib.suppress(EOFError):
+            image.seek(MOST_PAGES)
+            raise ImageError("bomb", f"more than {MOST_PAGES} pages", MOST_PAGES + 1, MOST_PAGES)
+    return int(getattr(image, "n_frames", 1))
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
@@ -157,19 +186,6 @@ def _bits(image: Image.Image, data: bytes) -> int:
 def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
     pixels = image.width * image.height
     return ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}", pixels, max_pixels)
-
-
-def _not_opened(data: bytes) -> ImageError:
-    """Return the error for a file that Pillow cannot open: a damaged header, or no image at all."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        declared = int.from_bytes(data[4:8], "little") + 8
-        if declared > len(data):
-            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
-        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
-    for signature, name in SIGNATURES.items():
-        if data.startswith(signature):
-            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
-    return ImageError("not_an_image", "no known image format")
 
 
 def orientation_of(image: Image.Image) -> int:

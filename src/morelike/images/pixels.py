@@ -13,10 +13,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 from PIL import Image
 
-from morelike.images import colour, headers
+from morelike.images import colour, damage, headers, jpeg
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError, NormalisationError
 from morelike.images.headers import MAX_PIXELS, Header
@@ -27,8 +26,8 @@ STORED_JPEG = {
     "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
     "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
 }
-JPEG_START = b"\xff\xd8\xff"
-JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # simplejpeg's colour spaces
+JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # by simplejpeg's name of what is stored
+SIMPLEJPEG_SPACES = {"L": "GRAY", "RGB": "RGB"}  # its names of what is asked for
 # What follows 0xFF in a JPEG (ITU-T T.81, table B.1): 0 and 0xFF (filling), baseline and progressive frames, tables,
 # restarts, start, end, scan, JFIF and comment are usual; the markers of other metadata are APP1 to APP15.
 UNUSUAL_MARKER = re.compile(rb"\xff[^\x00\xc0\xc2\xc4\xd0-\xdb\xdd\xe0-\xef\xfe\xff]", re.DOTALL)
@@ -66,8 +65,8 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     """Read the header of an encoded image. No pixels are decoded, except of a PNG that may have an orientation.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
-            ``max_pixels``).
+        ImageError: with code ``empty``, ``not_an_image``, ``unsupported``, ``truncated``, ``decode_error`` or
+            ``bomb`` (more than ``max_pixels``).
     """
     with headers.guarded(max_pixels):
         return headers.header_of(headers.opened(data, max_pixels), data, max_pixels)
@@ -76,15 +75,15 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
 def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
-    Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.colour` says
-    what becomes of each mode.
+    Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.damage` says
+    what other damage is noticed, :mod:`morelike.images.colour` what becomes of each mode.
 
     A usual JPEG without any warning of libjpeg-turbo is decoded only once, by simplejpeg: :func:`decoders_agree` proves
     in each process that Pillow and OpenCV would give the same pixels.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``nan``,
-            ``infinite`` or ``out_of_range``.
+        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``damaged``,
+            ``decode_error``, ``unsupported``, ``nan``, ``infinite`` or ``out_of_range``.
     """
     sound = _read_once(data, max_pixels) if decoders_agree() else None
     if sound is not None:
@@ -99,16 +98,21 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) 
         else:
             disagreement = _second_opinion_of_other_modes(data, header, image)
             converted = colour.convert(image, background)
+            del image
+        if header.format != "PNG" or math.isnan(disagreement):  # OpenCV refuses a damaged PNG
+            said = damage.complaint(data, headers.opened(data, max_pixels))
+            if said:
+                raise ImageError("damaged", said)
         upright = np.ascontiguousarray(orient(converted.pixels, header.orientation))
         return Picture(header, replace(converted, pixels=upright), disagreement)
 
 
 def _read_once(data: bytes, max_pixels: int) -> Picture | None:
     """Decode a usual 8-bit grey or YCbCr JPEG without any warning; return None for anything else."""
-    if not data.startswith(JPEG_START) or UNUSUAL_MARKER.search(data):
+    if not data.startswith(jpeg.START) or UNUSUAL_MARKER.search(data) or data.count(jpeg.SCAN) > jpeg.MOST_SCANS:
         return None
     try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        height, width, space = jpeg.stored_as(data)
         if space not in JPEG_MODES or width * height > max_pixels:
             return None
         mode = JPEG_MODES[space]
@@ -117,19 +121,10 @@ def _read_once(data: bytes, max_pixels: int) -> Picture | None:
             header = read_header(data, max_pixels)
         if not header.as_stored or (header.format, header.mode, header.frames) != ("JPEG", mode, 1):
             return None
-        image = _strictly_decoded(data, mode)
+        image = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[mode])
     except (ImageError, ValueError):
         return None
     return Picture(header, colour.Converted(np.ascontiguousarray(orient(image, header.orientation))), 0.0)
-
-
-def _strictly_decoded(data: bytes, mode: str) -> np.ndarray:
-    """Decode a JPEG to uint8 H×W×{1,3}, as stored.
-
-    Raises:
-        ValueError: if libjpeg-turbo has an error or a warning.
-    """
-    return simplejpeg.decode_jpeg(data, "GRAY" if mode == "L" else "RGB", strict=True)
 
 
 @cache
@@ -156,13 +151,13 @@ def _decoded_alike(drawn: Image.Image, options: dict[str, Any]) -> bool:
     overflowing = sound[:quanta] + b"\xff" * 64 + sound[quanta + 64 :]
     damaged = sound[: scan + 8] + sound[-2:]
     for data in (sound, overflowing):
-        once = _strictly_decoded(data, drawn.mode)
+        once = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[drawn.mode])
         theirs = cv2.imdecode(np.frombuffer(data, np.uint8), STORED_JPEG[drawn.mode])
         for other in (np.asarray(Image.open(io.BytesIO(data))), theirs):
             if other is None or not np.array_equal(np.atleast_3d(other), once):
                 return False
     try:
-        _strictly_decoded(damaged, drawn.mode)
+        jpeg.strictly_decoded(damaged, SIMPLEJPEG_SPACES[drawn.mode])
     except ValueError:
         return True
     return False

@@ -1,0 +1,159 @@
+"""What decoders notice of damage and go on without a word: the evidence that a picture is not what was saved.
+
+Pillow refuses most damaged files by itself. This module asks on, for a file that Pillow has decoded. A format whose
+coded pixels have no checksum may hide damage from every decoder: a changed byte in WebP, JPEG 2000 or raw pixels
+gives another valid picture.
+"""
+
+import io
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from morelike.images import jpeg
+
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type; ISO/IEC 15948, table 11.1
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]  # y, x, steps
+TIFF_OFFSETS, TIFF_COUNTS = (273, 324), (279, 325)  # of strips, of tiles
+TIFF_COMPRESSION, TIFF_JPEG_TABLES = 259, 347
+TIFF_JPEG, TIFF_DEFLATE = 7, (8, 32946)
+JPEG_2000_CODESTREAM = b"\xff\x4f\xff\x51"
+# Arithmetic coders give no long runs of zeros, lost blocks of a disk do. In JPEG 2000 each empty packet is a zero.
+WEBP_ZEROS, JPEG_2000_ZEROS = bytes(512), bytes(4000)
+INFLATED_AT_ONCE = 2**20
+
+
+def complaint(data: bytes, image: Image.Image) -> str:
+    """Return what tells that the pixels of a file are damaged, "" if nothing does.
+
+    Args:
+        data: the whole file, which Pillow decodes without an error.
+        image: the same, opened by Pillow and not yet loaded.
+    """
+    if image.tile and image.tile[0].codec_name == "raw":
+        return _short_of_raw(data, image)
+    examine = EXAMINERS.get(image.format or "")
+    return examine(data, image) if examine else ""
+
+
+def _short_of_raw(data: bytes, image: Image.Image) -> str:
+    """Pillow takes the last row of raw pixels without the bytes that fill it up; a lost byte has moved all others."""
+    _, box, offset, arguments = image.tile[0]
+    stride = arguments[1] if isinstance(arguments, tuple) and len(arguments) > 1 else 0
+    expected = offset + stride * (box[3] - box[1])
+    return f"{len(data)} bytes, its header says {expected}" if stride and len(data) < expected else ""
+
+
+def _of_jpeg(data: bytes, _image: Image.Image) -> str:
+    return jpeg.complaint(data)
+
+
+def _of_png(data: bytes, _image: Image.Image) -> str:
+    """Check the sums of the pixels' chunks, and that they hold as many bytes as the header asks for."""
+    width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+    bits, channels, interlaced = data[24], PNG_CHANNELS.get(data[25], 0), data[28]
+    passes = ADAM7 if interlaced else [(0, 0, 1, 1)]
+    sizes = [(-((y - height) // down), -((x - width) // across)) for y, x, down, across in passes]
+    expected = sum(rows * (1 + (columns * bits * channels + 7) // 8) for rows, columns in sizes if rows and columns)
+    parts = []
+    for kind, start, end in _png_chunks(data):
+        if kind == b"IDAT":
+            if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
+                return f"the checksum of the pixels at byte {start} is wrong"
+            parts.append(data[start:end])
+    return _of_deflated(parts, expected)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield each chunk up to the end of the image: its type, where its content starts and ends."""
+    place = 8
+    while place + 8 <= len(data):
+        length, kind = int.from_bytes(data[place : place + 4]), data[place + 4 : place + 8]
+        if kind == b"IEND":
+            return
+        yield kind, place + 8, place + 8 + length
+        place += 12 + length
+
+
+def _of_deflated(parts: Iterable[bytes], expected: int | None = None) -> str:
+    """Inflate zlib data (RFC 1950) in pieces, to check its sum and that it gives at least ``expected`` bytes."""
+    inflater, inflated = zlib.decompressobj(), 0
+    try:
+        for part in parts:
+            left = part
+            while left and not inflater.eof:
+                inflated += len(inflater.decompress(left, INFLATED_AT_ONCE))
+                left = inflater.unconsumed_tail
+        inflated += len(inflater.flush())
+    except zlib.error as error:
+        return f"the compressed pixels are damaged: {error}"
+    if expected is not None and inflated < expected:
+        return f"the compressed pixels end after {inflated} of {expected} bytes"
+    return ""
+
+
+def _of_gif(data: bytes, image: Image.Image) -> str:
+    single = getattr(image, "n_frames", 1) == 1
+    refused = single and _opencv_reads_gif() and cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is None
+    return "OpenCV refuses its pixels" if refused else ""
+
+
+@cache
+def _opencv_reads_gif() -> bool:
+    file = io.BytesIO()
+    Image.new("P", (9, 7), 1).save(file, "GIF")
+    return cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR) is not None
+
+
+def _of_webp(data: bytes, _image: Image.Image) -> str:
+    """Look for zeros in the chunks of pixels, by the container of RFC 9649."""
+    place = 12
+    while place + 8 <= len(data):
+        kind, end = data[place : place + 4], place + 8 + int.from_bytes(data[place + 4 : place + 8], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return _zeros(data.find(WEBP_ZEROS, place, end))
+        place = end + end % 2
+    return ""
+
+
+def _of_jpeg_2000(data: bytes, _image: Image.Image) -> str:
+    return _zeros(data.find(JPEG_2000_ZEROS, max(data.find(JPEG_2000_CODESTREAM), 0)))
+
+
+def _zeros(place: int) -> str:
+    return f"the coded pixels hold nothing but zeros from byte {place} on" if place >= 0 else ""
+
+
+def _of_tiff(data: bytes, image: Image.Image) -> str:
+    """Look at each strip or tile whose compression has a checksum or complaints of its own."""
+    tags = image.tag_v2
+    compression = tags.get(TIFF_COMPRESSION)
+    if compression in TIFF_DEFLATE:
+        found = (_of_deflated([part]) for part in _tiff_parts(data, tags))
+    elif compression == TIFF_JPEG:
+        tables = tags.get(TIFF_JPEG_TABLES, b"")[:-2] or jpeg.START[:2]
+        found = (jpeg.complaint(tables + part[2:]) for part in _tiff_parts(data, tags))
+    else:
+        return ""
+    return next((said for said in found if said), "")
+
+
+def _tiff_parts(data: bytes, tags) -> Iterator[bytes]:
+    offsets = next((tags[tag] for tag in TIFF_OFFSETS if tag in tags), ())
+    counts = next((tags[tag] for tag in TIFF_COUNTS if tag in tags), ())
+    return (data[start : start + count] for start, count in zip(offsets, counts, strict=False))
+
+
+EXAMINERS = {
+    "JPEG": _of_jpeg,
+    "MPO": _of_jpeg,
+    "PNG": _of_png,
+    "GIF": _of_gif,
+    "WEBP": _of_webp,
+    "JPEG2000": _of_jpeg_2000,
+    "TIFF": _of_tiff,
+}

@@ -1,0 +1,95 @@
+"""The structure of a JPEG file, and what libjpeg-turbo complains of while it decodes one.
+
+Markers are those of ITU-T T.81, table B.1.
+"""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import simplejpeg
+
+START = b"\xff\xd8\xff"
+END = b"\xff\xd9"
+SCAN = b"\xff\xda"
+MOST_SCANS = 100  # usual progressive files have 10; each scan is a pass over all pixels, whatever few bytes it takes
+ADOBE, COMMENT, METADATA = 0xEE, 0xFE, range(0xE0, 0xF0)
+LONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # have no length
+# In the coded pixels 0xFF is followed by 0 or a restart; anything else is the next marker.
+AFTER_CODED = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+DECODED_AS = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}  # by simplejpeg's colour spaces; any other becomes RGB
+
+
+def strictly_decoded(data: bytes, space: str) -> np.ndarray:
+    """Decode a JPEG to uint8 H×W×C, as stored; ``space`` is simplejpeg's name of the wanted colour space.
+
+    Raises:
+        ValueError: if libjpeg-turbo has an error or a warning.
+    """
+    return simplejpeg.decode_jpeg(data, space, strict=True)
+
+
+def stored_as(data: bytes) -> tuple[int, int, str]:
+    """Return the height and width in pixels, and simplejpeg's name of the colour space, from the header of a JPEG.
+
+    Raises:
+        ValueError: if libjpeg-turbo cannot read it.
+    """
+    return simplejpeg.decode_jpeg_header(data)[:3]
+
+
+def complaint(data: bytes) -> str:
+    """Return what libjpeg-turbo complains of in the pixels of a JPEG that another decoder accepts, "" if of nothing.
+
+    What it says of metadata, of bytes between the segments and of zeros that fill up the pixels is left out.
+    """
+    try:
+        space = DECODED_AS.get(stored_as(data)[2], "RGB")
+    except ValueError:
+        return ""  # of a kind that simplejpeg does not read
+    if not _complaint(data, space):
+        return ""
+    essential = b"".join([START[:2], *(data[start:end] for marker, start, end in segments(data) if _counts(marker))])
+    said = _complaint(essential + END, space)
+    return said if said and _complaint(essential.rstrip(b"\0") + END, space) else ""
+
+
+def _complaint(data: bytes, space: str) -> str:
+    try:
+        strictly_decoded(data, space)
+    except ValueError as error:
+        return "" if "nsupported" in str(error) else str(error)
+    return ""
+
+
+def _counts(marker: int) -> bool:
+    return marker == ADOBE or not (marker == COMMENT or marker in METADATA)
+
+
+def scans(data: bytes) -> int:
+    """Count the scans of the first picture in a JPEG file; exact where there are more than ``MOST_SCANS``."""
+    count = data.count(SCAN)
+    if count <= MOST_SCANS:
+        return count
+    return sum(marker == SCAN[1] for marker, _, _ in segments(data))
+
+
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the segments of the first picture in a JPEG file: marker, start and end; a scan goes with its coded pixels.
+
+    >>> list(segments(bytes.fromhex("ffd8 ffdb0003 05 00 ffda0002 1234ff00 ffd9")))
+    [(219, 2, 7), (218, 8, 16)]
+    """
+    place = 2
+    while (start := data.find(b"\xff", place)) >= 0 and start + 4 <= len(data):
+        marker = data[start + 1]
+        if marker == END[1]:
+            return
+        if marker in LONE_MARKERS or marker in (0, 0xFF):
+            place = start + (1 if marker == 0xFF else 2)
+            continue
+        place = start + 2 + int.from_bytes(data[start + 2 : start + 4])
+        if marker == SCAN[1]:
+            found = AFTER_CODED.search(data, place)
+            place = found.start() if found else len(data)
+        yield marker, start, place
