@@ -21,9 +21,10 @@ ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 TIFF_OFFSETS, TIFF_COUNTS = (273, 324), (279, 325)  # of strips, of tiles
 TIFF_COMPRESSION, TIFF_JPEG_TABLES = 259, 347
 TIFF_JPEG, TIFF_DEFLATE = 7, (8, 32946)
-JPEG_2000_CODESTREAM = b"\xff\x4f\xff\x51"
-# Arithmetic coders give no long runs of zeros, lost blocks of a disk do. In JPEG 2000 each empty packet is a zero.
-WEBP_ZEROS, JPEG_2000_ZEROS = bytes(512), bytes(4000)
+JPEG_2000_CODESTREAM, JPEG_2000_STYLE = b"\xff\x4f\xff\x51", b"\xff\x52"
+FEWEST_ZEROS = 512  # in a row; lost blocks of a disk have them, coded pixels do not, but for flat ones:
+PIXELS_PER_ZERO = 4096  # a flat WebP has a zero per 10,000 pixels
+MOST_PRECINCTS = 4000  # of a JPEG 2000 that says that it has any; each that is empty is a zero
 INFLATED_AT_ONCE = 2**20
 
 
@@ -80,7 +81,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _of_deflated(parts: Iterable[bytes], expected: int | None = None) -> str:
-    """Inflate zlib data (RFC 1950) in pieces, to check its sum and that it gives at least ``expected`` bytes."""
+    """Inflate zlib data (RFC 1950) in pieces: check its sum, and that it ends, or gives ``expected`` bytes or more."""
     inflater, inflated = zlib.decompressobj(), 0
     try:
         for part in parts:
@@ -91,9 +92,9 @@ def _of_deflated(parts: Iterable[bytes], expected: int | None = None) -> str:
         inflated += len(inflater.flush())
     except zlib.error as error:
         return f"the compressed pixels are damaged: {error}"
-    if expected is not None and inflated < expected:
-        return f"the compressed pixels end after {inflated} of {expected} bytes"
-    return ""
+    if expected is None:
+        return "" if inflater.eof else "the compressed pixels have no end"
+    return f"the compressed pixels end after {inflated} of {expected} bytes" if inflated < expected else ""
 
 
 def _of_gif(data: bytes, image: Image.Image) -> str:
@@ -109,19 +110,26 @@ def _opencv_reads_gif() -> bool:
     return cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR) is not None
 
 
-def _of_webp(data: bytes, _image: Image.Image) -> str:
+def _of_webp(data: bytes, image: Image.Image) -> str:
     """Look for zeros in the chunks of pixels, by the container of RFC 9649."""
+    usual = image.width * image.height // PIXELS_PER_ZERO
     place = 12
     while place + 8 <= len(data):
         kind, end = data[place : place + 4], place + 8 + int.from_bytes(data[place + 4 : place + 8], "little")
         if kind in (b"VP8 ", b"VP8L"):
-            return _zeros(data.find(WEBP_ZEROS, place, end))
+            return _zeros(data.find(bytes(max(FEWEST_ZEROS, usual)), place, end))
         place = end + end % 2
     return ""
 
 
 def _of_jpeg_2000(data: bytes, _image: Image.Image) -> str:
-    return _zeros(data.find(JPEG_2000_ZEROS, max(data.find(JPEG_2000_CODESTREAM), 0)))
+    """Look for more zeros in a row than a tile has packets; an empty packet is a zero (ISO/IEC 15444-1, B.10.3)."""
+    start = max(data.find(JPEG_2000_CODESTREAM), 0)
+    style = data.find(JPEG_2000_STYLE, start)
+    channels = int.from_bytes(data[start + 40 : start + 42])
+    layers, levels = int.from_bytes(data[style + 6 : style + 8]), data[style + 9] if style + 9 < len(data) else 0
+    packets = MOST_PRECINCTS if data[style + 4] & 1 else layers * (levels + 1) * channels
+    return _zeros(data.find(bytes(max(FEWEST_ZEROS, packets + 1)), start))
 
 
 def _zeros(place: int) -> str:

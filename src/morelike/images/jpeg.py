@@ -12,11 +12,14 @@ import simplejpeg
 START = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 SCAN = b"\xff\xda"
+PROGRESSIVE = b"\xff\xc2"
 MOST_SCANS = 100  # usual progressive files have 10; each scan is a pass over all pixels, whatever few bytes it takes
 ADOBE, COMMENT, METADATA = 0xEE, 0xFE, range(0xE0, 0xF0)
 LONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # have no length
 # In the coded pixels 0xFF is followed by 0 or a restart; anything else is the next marker.
 AFTER_CODED = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+# What libjpeg-turbo says of a JPEG that it was not built to read.
+NOT_BUILT_IN = ("data precision", "JPEG process", "color conversion", "compile time", "arithmetic coding")
 DECODED_AS = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}  # by simplejpeg's colour spaces; any other becomes RGB
 
 
@@ -48,22 +51,51 @@ def complaint(data: bytes) -> str:
     except ValueError:
         return ""  # of a kind that simplejpeg does not read
     if not _complaint(data, space):
-        return ""
-    essential = b"".join([START[:2], *(data[start:end] for marker, start, end in segments(data) if _counts(marker))])
+        return unfinished(data)
+    essential = _essential(data)
     said = _complaint(essential + END, space)
-    return said if said and _complaint(essential.rstrip(b"\0") + END, space) else ""
+    return said if said and _complaint(essential.rstrip(b"\0") + END, space) else unfinished(data)
 
 
 def _complaint(data: bytes, space: str) -> str:
     try:
         strictly_decoded(data, space)
     except ValueError as error:
-        return "" if "nsupported" in str(error) else str(error)
+        said = str(error)
+        return "" if any(kind in said for kind in NOT_BUILT_IN) else said
     return ""
 
 
-def _counts(marker: int) -> bool:
-    return marker == ADOBE or not (marker == COMMENT or marker in METADATA)
+def _essential(data: bytes) -> bytes:
+    """Leave out metadata and what lies between the segments before the first scan, and all from the end marker on."""
+    parts, found = [START[:2]], list(segments(data))
+    for marker, start, end in found:
+        if marker == SCAN[1]:
+            last = data.find(END, found[-1][2])
+            return b"".join([*parts, data[start : last if last >= 0 else len(data)]])
+        if marker == ADOBE or not (marker == COMMENT or marker in METADATA):
+            parts.append(data[start:end])
+    return b"".join(parts)
+
+
+def unfinished(data: bytes) -> str:
+    """Return what the scans of a progressive JPEG leave out, "" if each value comes to its full precision.
+
+    libjpeg-turbo says nothing where whole scans are lost. Fields of the headers: T.81, B.2.2 and B.2.3.
+    """
+    if PROGRESSIVE not in data:
+        return ""
+    missing: dict[int, np.ndarray] = {}
+    for marker, start, _ in segments(data):
+        if marker == PROGRESSIVE[1]:
+            missing = {data[start + 10 + 3 * row]: np.ones(64, np.uint8) for row in range(data[start + 9])}
+        elif marker == SCAN[1]:
+            count = data[start + 4]
+            first, last, bits = data[start + 5 + 2 * count : start + 8 + 2 * count]
+            for row in range(count):
+                missing.get(data[start + 5 + 2 * row], np.empty(64))[first : last + 1] = bits & 0x0F
+    lacking = sum(1 for values in missing.values() if values.any())
+    return f"scans are missing: {lacking} of {len(missing)} channels are not complete" if lacking else ""
 
 
 def scans(data: bytes) -> int:

@@ -6,12 +6,13 @@ from morelike.images.errors import ImageError
 
 # Kinds that are opened; a file that begins so and is not opened is damaged.
 OPENED = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF8": "GIF",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\xd8\xff": "a JPEG",
+    b"\x89PNG\r\n\x1a\n": "a PNG",
+    b"GIF8": "a GIF",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000",
+    b"\xff\x4f\xff\x51": "a JPEG 2000",
 }
 UNSUPPORTED = {
     b"8BPS": "a Photoshop document of an unusual mode",
@@ -38,7 +39,6 @@ UNSUPPORTED = {
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 BOXES = {  # by the first box of an ISO base media file
     b"ftypcrx ": "a camera's raw photograph",
-    b"ftypavif": "an AVIF image that this Pillow does not read",
     b"ftypisom": "a video",
     b"ftypmp42": "a video",
     b"ftypqt  ": "a video",
@@ -61,6 +61,16 @@ def is_dicom(data: bytes) -> bool:
     return data[DICOM_AT : DICOM_AT + 4] == DICOM
 
 
+def is_webp(data: bytes) -> bool:
+    """Tell whether a file begins as a WebP (RFC 9649)."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def is_avif(data: bytes) -> bool:
+    """Tell whether a file says that it is an AVIF image."""
+    return data[4:12] in (b"ftypavif", b"ftypavis")
+
+
 def is_camera_raw(data: bytes, tags) -> bool:
     """Tell whether a TIFF is a camera's raw photograph: what Pillow would read of it is a small preview alone.
 
@@ -77,18 +87,20 @@ def not_read(what: str, advice: str = "convert it to PNG, JPEG or TIFF") -> Imag
 
 def not_opened(data: bytes) -> ImageError:
     """Return the error for a file that no decoder opens: of a kind that is not read, damaged, or no image at all."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        declared = int.from_bytes(data[4:8], "little") + 8
-        if declared > len(data):
-            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
-        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
+    declared = int.from_bytes(data[4:8], "little") + 8
+    if is_webp(data) and declared > len(data):
+        return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
     unsupported = _unsupported(data)
     if unsupported:
         return not_read(unsupported)
-    for signature, name in OPENED.items():
-        if data.startswith(signature):
-            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
+    by_signature = (name for signature, name in OPENED.items() if data.startswith(signature))
+    name = next(by_signature, "") or next((name for is_kind, name in OPENED_ELSE if is_kind(data)), "")
+    if name:
+        return ImageError("decode_error", f"begins as {name}, but its header cannot be read")
     return ImageError("not_an_image", "no known image format")
+
+
+OPENED_ELSE = ((is_webp, "a WEBP"), (is_avif, "an AVIF"), (is_heif, "a HEIC"), (is_dicom, "a DICOM"))
 
 
 def _unsupported(data: bytes) -> str:

@@ -1,12 +1,14 @@
 """Inspect all files of a source on all cores into one table; contents that are known are not decoded again."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from morelike.core import compute, progress
+from morelike.core import compute, isolation, progress
 from morelike.core.compute import ComputeError
+from morelike.core.isolation import Died
 from morelike.images.colour import Colour
 from morelike.storage.labels import Entry
 from morelike.storage.sources import Source
@@ -15,6 +17,7 @@ from morelike.validate.cache import Cache, key_of
 from morelike.validate.inspection import HISTOGRAM_MEASURES, IMAGE_MEASURES, Inspector, Row
 
 FILES_PER_CHUNK = 128
+SECONDS_PER_FILE = 60.0  # of processor time; the largest image of a usual kind takes a few
 CRASHED = "its decoder crashed, or ran out of memory"
 FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
 SEEN = pa.schema([("sha256", pa.string()), *FAULT])
@@ -44,8 +47,9 @@ def collect(
 ) -> tuple[pd.DataFrame, int]:
     """Inspect every entry on ``workers`` processes (as many as cores if None).
 
-    If a file makes its worker crash or run out of memory, the chunk is halved until the file is found; it gets the code
-    ``decode_error``. With ``workers=1`` everything runs in this process, which such a file would end.
+    A file that makes its worker crash, run out of memory or compute for more than ``SECONDS_PER_FILE`` gets the code
+    ``decode_error``. With ``workers=1`` everything runs in this process, which the first two would end; there is no
+    limit on time then.
 
     Args:
         source: the raw images.
@@ -61,11 +65,13 @@ def collect(
     """
     key = key_of(inspection.__name__, FACTS, max_pixels, background)
     cache = Cache(cache_folder, key, FACTS)
-    inspector = Inspector(source, max_pixels, background, cache.write_known())
+    workers = workers or max(2, compute.cores())
+    cpu_seconds = SECONDS_PER_FILE if workers > 1 else None
+    inspector = Inspector(source, max_pixels, background, cache.write_known(), cpu_seconds)
     seen: list[pa.RecordBatch] = []
     fresh = 0
     try:
-        for files, facts in _inspected(inspector, entries, workers or max(2, compute.cores())):
+        for files, facts in _inspected(inspector, entries, workers):
             seen.append(pa.RecordBatch.from_pylist(files, SEEN))
             cache.add(pa.RecordBatch.from_pylist(facts, FACTS))
             fresh += len(facts)
@@ -74,7 +80,7 @@ def collect(
     return _joined(entries, pa.Table.from_batches(seen, SEEN), cache.table), fresh
 
 
-def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
+def _inspected(inspector: Inspector, entries: list[Entry], workers: int) -> Iterator[SeenAndFacts]:
     left = compute.chunks(entries, FILES_PER_CHUNK)
     while left:
         done = 0
@@ -92,15 +98,14 @@ def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
         left = left[done:]
 
 
-def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[SeenAndFacts]:
-    """Inspect a chunk that may kill its process, in processes of its own; halve it until the file is found."""
-    try:
-        return list(compute.map_ordered(inspector, [chunk, []], 2))
-    except ComputeError:
-        if len(chunk) > 1:
-            half = len(chunk) // 2
-            return _inspected_apart(inspector, chunk[:half]) + _inspected_apart(inspector, chunk[half:])
-    return [([{"sha256": "", "code": "decode_error", "detail": CRASHED}], [])]
+def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> Iterator[SeenAndFacts]:
+    """Inspect the files of a chunk that killed its process one by one, in a process that may die of any of them."""
+    for answer in isolation.map_surviving(inspector, [[entry] for entry in chunk]):
+        if isinstance(answer, Died):
+            late = f"decoding it took more than {inspector.cpu_seconds:g} s of processor time"
+            yield [{"sha256": "", "code": "decode_error", "detail": late if answer.out_of_time else CRASHED}], []
+        else:
+            yield answer
 
 
 def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFrame:

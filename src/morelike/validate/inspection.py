@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from morelike.core import isolation
 from morelike.images import pixels, stderr
 from morelike.images.colour import WHITE, Colour
 from morelike.images.errors import ImageError
@@ -30,12 +31,14 @@ class Inspector:
         max_pixels: larger images are refused before they are decoded.
         background: RGB, 0 to 255; transparent images are laid on it.
         known: digests of the contents whose facts are known already.
+        cpu_seconds: a file that takes more processor time ends the process; None if the process must live on.
     """
 
     source: Source
     max_pixels: int
     background: Colour = WHITE
     known: KnownDigests = field(default_factory=lambda: KnownDigests(Path()))
+    cpu_seconds: float | None = None
 
     def __call__(self, entries: list[Entry]) -> tuple[list[Row], list[Row]]:
         """Return a row per file, in order, and a row of facts per new content; nulls are left out of the rows.
@@ -49,14 +52,20 @@ class Inspector:
                 row = {"sha256": "", "code": entry.code, "detail": entry.detail}
                 if entry.code in ("", "stray"):
                     try:
-                        data = self._read(entry.name)
-                        row["sha256"] = digest = hashlib.sha256(data).hexdigest()
-                        if digest not in facts and digest not in self.known:
-                            facts.add(digest, data)
+                        with isolation.limited(self.cpu_seconds):
+                            row["sha256"] = self._inspect(entry, facts)
                     except ImageError as error:
                         row |= _fault(error)
                 seen.append(row)
         return seen, facts.whole()
+
+    def _inspect(self, entry: Entry, facts: "_Facts") -> str:
+        """Add the facts of a content that is new, and return its sha256."""
+        data = self._read(entry.name)
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in facts and digest not in self.known:
+            facts.add(digest, data)
+        return digest
 
     def _read(self, name: str) -> bytes:
         try:
