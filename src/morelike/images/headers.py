@@ -154,8 +154,10 @@ def loaded(data: bytes, max_pixels: int) -> Image.Image:
 def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     """Return the header of an opened image; ``data`` is the whole file."""
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
+    if image.format == "TIFF":
+        _check_pages(opened(data, max_pixels))
     seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
-    frames = _frames(opened(data, max_pixels) if seeks else image)
+    frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
     as_stored = (
         image.mode in AS_STORED_MODES
         and not colour.has_alpha(image)
@@ -167,12 +169,11 @@ def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     return Header(image.format or "", image.mode, _bits(image, data), *size, frames, orientation, as_stored)
 
 
-def _frames(image: Image.Image) -> int:
-    if image.format == "TIFF":
-        with contextlib.suppress(EOFError):
-            image.seek(MOST_PAGES)
-            raise ImageError("bomb", f"more than {MOST_PAGES} pages", MOST_PAGES + 1, MOST_PAGES)
-    return int(getattr(image, "n_frames", 1))
+def _check_pages(image: Image.Image) -> None:
+    """Seek in ``image``, which is of no use afterwards: Pillow miscounts the pages once some were left out."""
+    with contextlib.suppress(EOFError):
+        image.seek(MOST_PAGES)
+        raise ImageError("bomb", f"more than {MOST_PAGES} pages", MOST_PAGES + 1, MOST_PAGES)
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
