@@ -128,6 +128,12 @@ def test_a_progressive_jpeg_that_lost_whole_scans_is_damaged():
     assert code_of(data[:start] + data[end:]) == "damaged"
 
 
+def test_a_lost_block_that_decodes_to_as_many_pixels_as_it_held_is_noticed():
+    data = encoded(photograph(), "JPEG", quality=90)
+    accepted = [place for place in range(1000, 20_000, 500) if not code_of(data[:place] + bytes(1024) + data[place + 1024 :])]
+    assert accepted == []
+
+
 def test_no_gif_with_a_changed_code_is_accepted_with_wrong_pixels():
     data = encoded(photograph("P"), "GIF")
     right, refused = pixels.read(data).pixels.astype(int), 0

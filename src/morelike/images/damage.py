@@ -20,7 +20,7 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type; ISO/IEC 15948, 
 ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]  # y, x, steps
 TIFF_OFFSETS, TIFF_COUNTS = (273, 324), (279, 325)  # of strips, of tiles
 TIFF_COMPRESSION, TIFF_JPEG_TABLES = 259, 347
-TIFF_JPEG, TIFF_DEFLATE = 7, (8, 32946)
+TIFF_JPEG, TIFF_PACKBITS, TIFF_DEFLATE = 7, 32773, (8, 32946)
 JPEG_2000_CODESTREAM, JPEG_2000_STYLE = b"\xff\x4f\xff\x51", b"\xff\x52"
 FEWEST_ZEROS = 512  # in a row; lost blocks of a disk have them, coded pixels do not, but for flat ones:
 PIXELS_PER_ZERO = 4096  # a flat WebP has a zero per 10,000 pixels
@@ -133,11 +133,11 @@ def _of_jpeg_2000(data: bytes, _image: Image.Image) -> str:
 
 
 def _zeros(place: int) -> str:
-    return f"the coded pixels hold nothing but zeros from byte {place} on" if place >= 0 else ""
+    return f"{FEWEST_ZEROS} or more zeros in a row among the coded pixels" if place >= 0 else ""
 
 
 def _of_tiff(data: bytes, image: Image.Image) -> str:
-    """Look at each strip or tile whose compression has a checksum or complaints of its own."""
+    """Look at each strip or tile whose compression has a checksum, complaints of its own, or never zeros in a row."""
     tags = image.tag_v2
     compression = tags.get(TIFF_COMPRESSION)
     if compression in TIFF_DEFLATE:
@@ -145,6 +145,8 @@ def _of_tiff(data: bytes, image: Image.Image) -> str:
     elif compression == TIFF_JPEG:
         tables = tags.get(TIFF_JPEG_TABLES, b"")[:-2] or jpeg.START[:2]
         found = (jpeg.complaint(tables + part[2:]) for part in _tiff_parts(data, tags))
+    elif compression == TIFF_PACKBITS:
+        found = (_zeros(part.find(bytes(FEWEST_ZEROS))) for part in _tiff_parts(data, tags))
     else:
         return ""
     return next((said for said in found if said), "")

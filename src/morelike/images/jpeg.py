@@ -15,6 +15,8 @@ SCAN = b"\xff\xda"
 PROGRESSIVE = b"\xff\xc2"
 MOST_SCANS = 100  # usual progressive files have 10; each scan is a pass over all pixels, whatever few bytes it takes
 ADOBE, COMMENT, METADATA = 0xEE, 0xFE, range(0xE0, 0xF0)
+HUFFMAN, FIRST_AC_TABLE, END_OF_BLOCK = 0xC4, 0x10, 0x00
+ZEROS = bytes(512)  # a lost block of a disk
 LONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # have no length
 # In the coded pixels 0xFF is followed by 0 or a restart; anything else is the next marker.
 AFTER_CODED = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -50,11 +52,20 @@ def complaint(data: bytes) -> str:
         space = DECODED_AS.get(stored_as(data)[2], "RGB")
     except ValueError:
         return ""  # of a kind that simplejpeg does not read
-    if not _complaint(data, space):
-        return unfinished(data)
+    said = ""
+    for form in _forms(data):
+        said = _complaint(form, space)
+        if not said:
+            return unheard(form)
+    return said
+
+
+def _forms(data: bytes) -> Iterator[bytes]:
+    """Yield a JPEG as it is, then without what may be wrong in it while its pixels are right."""
+    yield data
     essential = _essential(data)
-    said = _complaint(essential + END, space)
-    return said if said and _complaint(essential.rstrip(b"\0") + END, space) else unfinished(data)
+    yield essential + END
+    yield essential.rstrip(b"\0") + END
 
 
 def _complaint(data: bytes, space: str) -> str:
@@ -78,13 +89,34 @@ def _essential(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def unfinished(data: bytes) -> str:
-    """Return what the scans of a progressive JPEG leave out, "" if each value comes to its full precision.
+def unheard(data: bytes) -> str:
+    """Return what tells of damage that libjpeg-turbo does not notice, "" if nothing does: lost scans, and lost blocks.
 
-    libjpeg-turbo says nothing where whole scans are lost. Fields of the headers: T.81, B.2.2 and B.2.3.
+    Fields of the headers: T.81, B.2.2 to B.2.4.
     """
-    if PROGRESSIVE not in data:
-        return ""
+    if PROGRESSIVE in data:
+        return _lost_scans(data)
+    return _lost_block(data) if ZEROS in data else ""
+
+
+def _lost_block(data: bytes) -> str:
+    """Find zeros among the coded pixels, unless zero is the code of a flat block's end, as in an optimised table."""
+    first_symbol: dict[int, int] = {}  # by class and number of the table; the first code is all zeros
+    for marker, start, end in segments(data):
+        if marker == HUFFMAN:
+            table = start + 4
+            while table + 17 < end:
+                first_symbol[data[table]] = data[table + 17]
+                table += 17 + sum(data[table + 1 : table + 17])
+        elif marker == SCAN[1]:
+            place = data.find(ZEROS, start, end)
+            if place >= 0 and first_symbol.get(FIRST_AC_TABLE, END_OF_BLOCK) != END_OF_BLOCK:
+                return f"zeros in a row among the coded pixels, from byte {place} on"
+    return ""
+
+
+def _lost_scans(data: bytes) -> str:
+    """Tell whether the scans of a progressive JPEG bring each value to its full precision."""
     missing: dict[int, np.ndarray] = {}
     for marker, start, _ in segments(data):
         if marker == PROGRESSIVE[1]:

@@ -122,7 +122,7 @@ def _read_once(data: bytes, max_pixels: int) -> Picture | None:
         if not header.as_stored or (header.format, header.mode, header.frames) != ("JPEG", mode, 1):
             return None
         image = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[mode])
-        if jpeg.unfinished(data):
+        if jpeg.unheard(data):
             return None
     except (ImageError, ValueError):
         return None
