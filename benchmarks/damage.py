@@ -64,7 +64,9 @@ def main() -> None:
     print("| | " + " | ".join(DAMAGES) + " |\n" + "| --- " * (1 + len(DAMAGES)) + "|")
     tasks = [(name, sources) for name in FORMATS]
     for name, counts in zip(FORMATS, compute.map_ordered(outcomes, tasks), strict=True):
-        cells = [" / ".join(str(counts[damage, end]) for end in ("harmed", "unharmed", "refused")) for damage in DAMAGES]
+        cells = [
+            " / ".join(str(counts[damage, end]) for end in ("harmed", "unharmed", "refused")) for damage in DAMAGES
+        ]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -56,6 +56,8 @@ KINDS = {
     "TIFF, JPEG": ("TIFF", "RGB", {"compression": "jpeg", "quality": 95}),
     "GIF": ("GIF", "P", {}),
     "JPEG 2000": ("JPEG2000", "RGB", {}),
+    "AVIF": ("AVIF", "RGB", {"quality": 95}),
+    "QOI": ("QOI", "RGB", {}),
 }
 ENDS = {"JPEG": END, "JPEG2000": END, "PNG": b"\0\0\0\0IEND\xaeB`\x82", "GIF": b"\0;"}
 
@@ -130,7 +132,9 @@ def test_a_progressive_jpeg_that_lost_whole_scans_is_damaged():
 
 def test_a_lost_block_that_decodes_to_as_many_pixels_as_it_held_is_noticed():
     data = encoded(photograph(), "JPEG", quality=90)
-    accepted = [place for place in range(1000, 20_000, 500) if not code_of(data[:place] + bytes(1024) + data[place + 1024 :])]
+    accepted = [
+        place for place in range(1000, 20_000, 500) if not code_of(data[:place] + bytes(1024) + data[place + 1024 :])
+    ]
     assert accepted == []
 
 

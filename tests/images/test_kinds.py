@@ -55,7 +55,9 @@ def test_a_kind_that_is_read_and_cannot_be_opened_is_named(name):
     assert name in error.detail
 
 
-@pytest.mark.parametrize("data", [b"file,label\n1.png,cat\n", b"<?xml version='1.0'?><annotation/>", b"\x1f\x8bno gzip"])
+@pytest.mark.parametrize(
+    "data", [b"file,label\n1.png,cat\n", b"<?xml version='1.0'?><annotation/>", b"\x1f\x8bno gzip"]
+)
 def test_what_is_no_image_is_not_called_one(data):
     assert refused(data).code == "not_an_image"
 

