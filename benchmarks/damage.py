@@ -23,6 +23,7 @@ from morelike.images.errors import ImageError
 SIDE_PX, SEED = 300, 0
 HARM_SHARE, SAME_LEVELS, DISAGREE_SHARE = 0.01, 8, 0.001
 SECTOR, BLOCK = 512, 4096
+ENDINGS = ("harmed", "unharmed", "refused")
 FORMATS: dict[str, tuple[str, str, dict]] = {
     "JPEG": ("JPEG", "RGB", {"quality": 90}),
     "JPEG, progressive": ("JPEG", "RGB", {"quality": 90, "progressive": True}),
@@ -64,9 +65,7 @@ def main() -> None:
     print("| | " + " | ".join(DAMAGES) + " |\n" + "| --- " * (1 + len(DAMAGES)) + "|")
     tasks = [(name, sources) for name in FORMATS]
     for name, counts in zip(FORMATS, compute.map_ordered(outcomes, tasks), strict=True):
-        cells = [
-            " / ".join(str(counts[damage, end]) for end in ("harmed", "unharmed", "refused")) for damage in DAMAGES
-        ]
+        cells = [" / ".join(str(counts[damage, end]) for end in ENDINGS) for damage in DAMAGES]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -74,6 +74,10 @@ def test_values_are_rescaled_to_their_unit(slope, intercept, mode, dtype):
     np.testing.assert_allclose(np.asarray(image), stored * float(slope) + intercept)
 
 
+def test_an_intercept_without_a_slope_counts():
+    assert np.asarray(loaded(dicom(GREY, RescaleIntercept="-7"))).min() == -7
+
+
 @pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.uint16, 12), (np.int16, 16)])
 def test_monochrome1_is_inverted_within_its_bits(dtype, bits):
     low, high = (-(2**15), 2**15 - 1) if dtype == np.int16 else (0, 2**bits - 1)
@@ -117,7 +121,7 @@ def test_a_file_without_pixels_is_refused():
 def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch):
     monkeypatch.setattr("pydicom.pixels.pixel_array", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(ImageError, match="bomb"):
-        pixels.read(dicom(GREY), max_pixels=47)
+        pixels.read(dicom(GREY), max_pixels=95)
 
 
 def test_pixels_that_are_cut_off_are_refused():

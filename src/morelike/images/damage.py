@@ -17,15 +17,8 @@ from PIL import Image
 from morelike.images import jpeg
 
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type; ISO/IEC 15948, table 11.1
-ADAM7 = [
-    (0, 0, 8, 8),
-    (0, 4, 8, 8),
-    (4, 0, 8, 4),
-    (0, 2, 4, 4),
-    (2, 0, 4, 2),
-    (0, 1, 2, 2),
-    (1, 0, 2, 1),
-]  # y, x, steps
+# Of each pass of an interlaced PNG: first row and column, steps to the next.
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
 TIFF_OFFSETS, TIFF_COUNTS = (273, 324), (279, 325)  # of strips, of tiles
 TIFF_COMPRESSION, TIFF_JPEG_TABLES = 259, 347
 TIFF_JPEG, TIFF_PACKBITS, TIFF_DEFLATE = 7, 32773, (8, 32946)

@@ -32,7 +32,7 @@ class DicomFile(ImageFile.ImageFile):
     Grey values go through the modality look-up table (``RescaleSlope`` and ``RescaleIntercept``, PS3.3 C.11.1), so
     those of a CT are in Hounsfield units; ``MONOCHROME1``, where the lowest stored value is white, is inverted before.
     Mode L or I;16 where the values stand as they are stored, without a sign; else I, or F if the slope or intercept is
-    broken. A palette, YBR and RGB become RGB.
+    broken, or values have more than 16 bits. A palette, YBR and RGB become RGB.
     """
 
     format = "DICOM"
@@ -61,9 +61,10 @@ def _mode(dataset: Any) -> str:
     if dataset.PhotometricInterpretation not in GREY:
         return "RGB"
     slope, intercept = _rescale(dataset)
-    if "ModalityLUTSequence" in dataset or not (slope.is_integer() and intercept.is_integer()):
+    whole = slope.is_integer() and intercept.is_integer() and dataset.BitsAllocated <= 16
+    if "ModalityLUTSequence" in dataset or not whole:
         return "F"
-    if (slope, intercept) != (1, 0) or dataset.PixelRepresentation or dataset.BitsAllocated > 16:
+    if (slope, intercept) != (1, 0) or dataset.PixelRepresentation:
         return "I"
     return "L" if dataset.BitsAllocated <= 8 else "I;16"
 
@@ -81,9 +82,15 @@ def _values(dataset: Any, mode: str) -> np.ndarray:
         stored = (-1 if dataset.PixelRepresentation else 2**dataset.BitsStored - 1) - stored.astype(np.int64)
     if mode in ("L", "I;16"):
         return stored.astype(np.uint8 if mode == "L" else np.uint16)
-    from pydicom.pixels import apply_rescale  # with the look-up table, if the file has one instead
+    if "ModalityLUTSequence" in dataset:
+        from pydicom.pixels import apply_modality_lut
 
-    return apply_rescale(stored, dataset).astype(np.int32 if mode == "I" else np.float32)
+        return apply_modality_lut(stored, dataset).astype(np.float32)
+    slope, intercept = _rescale(dataset)
+    values = stored.astype(np.int32 if mode == "I" else np.float32)
+    values *= values.dtype.type(slope)
+    values += values.dtype.type(intercept)
+    return values
 
 
 def _stored(dataset: Any) -> np.ndarray:
