@@ -1,5 +1,6 @@
 """What a file does to the process that decodes it costs nothing but that file."""
 
+import importlib.metadata
 import io
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from morelike.images import jpeg
 from morelike.storage import sources
-from morelike.validate import collection
+from morelike.validate import cache, collection
 
 
 def slow_jpeg():
@@ -35,3 +36,17 @@ def test_a_file_that_takes_too_long_is_left_out_and_the_others_are_kept(tmp_path
     assert table["code"].tolist() == ["", "", "", "decode_error", ""]
     assert "more than 0.6 s of processor time" in table["detail"][3]
     assert table["width_px"].notna().tolist() == [True, True, True, False, True]
+
+
+def test_facts_are_found_anew_once_an_optional_decoder_is_installed(monkeypatch):
+    installed, honest = cache.key_of("morelike.validate.inspection"), importlib.metadata.version
+
+    def without_pydicom(package):
+        if package == "pydicom":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return honest(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_pydicom)
+    absent = cache.key_of("morelike.validate.inspection")
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: "9" if package == "pydicom" else honest(package))
+    assert absent not in (installed, cache.key_of("morelike.validate.inspection"))
