@@ -66,7 +66,7 @@ def test_the_preview_in_a_raw_photograph_is_not_taken_for_the_picture():
     file = io.BytesIO()
     Image.new("RGB", (16, 12)).save(file, "TIFF", tiffinfo={254: 1, 330: 8})
     assert refused(file.getvalue()).code == "unsupported"
-    Image.new("RGB", (16, 12)).save(file := io.BytesIO(), "TIFF")
+    Image.new("RGB", (16, 12), tuple(b"CR2")).save(file := io.BytesIO(), "TIFF")
     assert pixels.read(file.getvalue())
 
 

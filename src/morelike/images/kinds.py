@@ -47,7 +47,7 @@ DICOM_AT, DICOM = 128, b"DICM"
 NIFTI_AT, NIFTI = 344, (b"n+1\0", b"ni1\0")
 GZIP, GZIP_WINDOW_BITS = b"\x1f\x8b", 31
 SVG_WITHIN_BYTES = 1024
-CANON_RAW_AT, CANON_RAW = 8, b"CR"
+CANON_RAW_AT, CANON_RAW = 4, b"\x10\0\0\0CR\x02\0"  # the place of the first page, then Canon's own mark
 TIFF_SUBFILE, TIFF_SUB_IFDS, TIFF_REDUCED = 254, 330, 1
 
 
@@ -77,7 +77,7 @@ def is_camera_raw(data: bytes, tags) -> bool:
     ``tags`` are those of its first page.
     """
     reduced = int(tags.get(TIFF_SUBFILE, 0)) & TIFF_REDUCED and TIFF_SUB_IFDS in tags
-    return bool(reduced) or data[CANON_RAW_AT : CANON_RAW_AT + 2] == CANON_RAW
+    return bool(reduced) or data[CANON_RAW_AT : CANON_RAW_AT + len(CANON_RAW)] == CANON_RAW
 
 
 def not_read(what: str, advice: str = "convert it to PNG, JPEG or TIFF") -> ImageError:

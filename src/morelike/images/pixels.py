@@ -124,7 +124,7 @@ def _read_once(data: bytes, max_pixels: int) -> Picture | None:
         image = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[mode])
         if jpeg.unheard(data):
             return None
-    except (ImageError, ValueError):
+    except (ImageError, ValueError, IndexError):  # the last, where a header ends too early
         return None
     return Picture(header, colour.Converted(np.ascontiguousarray(orient(image, header.orientation))), 0.0)
 
