@@ -12,15 +12,14 @@ import simplejpeg
 START = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 SCAN = b"\xff\xda"
-PROGRESSIVE_FRAME = 0xC2
-SCANS, PROGRESSIVE = re.compile(rb"\xff\xda"), re.compile(rb"\xff\xc2")  # twice as fast as bytes.count
+PROGRESSIVE = b"\xff\xc2"
 MOST_SCANS = 100  # usual progressive files have 10; each scan is a pass over all pixels, whatever few bytes it takes
 ADOBE, COMMENT, METADATA = 0xEE, 0xFE, range(0xE0, 0xF0)
 HUFFMAN, FIRST_AC_TABLE, END_OF_BLOCK = 0xC4, 0x10, 0x00
 ZEROS = bytes(512)  # a lost block of a disk
 LONE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # have no length
 # In the coded pixels 0xFF is followed by 0 or a restart; anything else is the next marker.
-AFTER_CODED = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 # What libjpeg-turbo says of a JPEG that it was not built to read.
 NOT_BUILT_IN = ("data precision", "JPEG process", "color conversion", "compile time", "arithmetic coding")
 DECODED_AS = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}  # by simplejpeg's colour spaces; any other becomes RGB
@@ -57,7 +56,7 @@ def complaint(data: bytes) -> str:
     for form in _forms(data):
         said = _complaint(form, space)
         if not said:
-            return unheard(form)
+            return unheard(form, PROGRESSIVE in markers(form))
     return said
 
 
@@ -90,12 +89,17 @@ def _essential(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def unheard(data: bytes) -> str:
+def markers(data: bytes) -> list[bytes]:
+    """Return the markers in a file, restarts left out; among them what looks like one in metadata or after the end."""
+    return MARKER.findall(data)
+
+
+def unheard(data: bytes, progressive: bool) -> str:
     """Return what tells of damage that libjpeg-turbo does not notice, "" if nothing does: lost scans, and lost blocks.
 
     Fields of the headers: T.81, B.2.2 to B.2.4.
     """
-    if PROGRESSIVE.search(data):
+    if progressive:
         return _lost_scans(data)
     return _lost_block(data) if ZEROS in data else ""
 
@@ -120,7 +124,7 @@ def _lost_scans(data: bytes) -> str:
     """Tell whether the scans of a progressive JPEG bring each value to its full precision."""
     missing: dict[int, np.ndarray] = {}
     for marker, start, _ in segments(data):
-        if marker == PROGRESSIVE_FRAME:
+        if marker == PROGRESSIVE[1]:
             missing = {data[start + 10 + 3 * row]: np.ones(64, np.uint8) for row in range(data[start + 9])}
         elif marker == SCAN[1]:
             count = data[start + 4]
@@ -133,7 +137,7 @@ def _lost_scans(data: bytes) -> str:
 
 def scans(data: bytes) -> int:
     """Count the scans of the first picture in a JPEG file; exact where there are more than ``MOST_SCANS``."""
-    count = len(SCANS.findall(data))
+    count = markers(data).count(SCAN)
     if count <= MOST_SCANS:
         return count
     return sum(marker == SCAN[1] for marker, _, _ in segments(data))
@@ -155,6 +159,6 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         place = start + 2 + int.from_bytes(data[start + 2 : start + 4])
         if marker == SCAN[1]:
-            found = AFTER_CODED.search(data, place)
+            found = MARKER.search(data, place)
             place = found.start() if found else len(data)
         yield marker, start, place

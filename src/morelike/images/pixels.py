@@ -6,7 +6,6 @@ OpenCV's BGR order never leaves this file. Opening a file and reading its header
 
 import io
 import math
-import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -28,10 +27,12 @@ STORED_JPEG = {
 }
 JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # by simplejpeg's name of what is stored
 SIMPLEJPEG_SPACES = {"L": "GRAY", "RGB": "RGB"}  # its names of what is asked for
-# What follows 0xFF in a JPEG (ITU-T T.81, table B.1): 0 and 0xFF (filling), baseline and progressive frames, tables,
-# restarts, start, end, scan, JFIF and comment are usual; the markers of other metadata are APP1 to APP15.
-UNUSUAL_MARKER = re.compile(rb"\xff[^\x00\xc0\xc2\xc4\xd0-\xdb\xdd\xe0-\xef\xfe\xff]", re.DOTALL)
-METADATA_MARKER = re.compile(rb"\xff[\xe1-\xef]")
+# Of ITU-T T.81, table B.1: baseline and progressive frames, tables, start, end, scan, the restarts' interval, JFIF and
+# comment are usual; the markers of other metadata are APP1 to APP15.
+METADATA_MARKERS = {bytes([0xFF, code]) for code in range(0xE1, 0xF0)}
+USUAL_MARKERS = METADATA_MARKERS | {
+    bytes([0xFF, code]) for code in (0xC0, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xFE)
+}
 # Stored mode: the mode in which the pixels of both decoders are compared.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
@@ -109,7 +110,9 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) 
 
 def _read_once(data: bytes, max_pixels: int) -> Picture | None:
     """Decode a usual 8-bit grey or YCbCr JPEG without any warning; return None for anything else."""
-    if not data.startswith(jpeg.START) or UNUSUAL_MARKER.search(data) or jpeg.scans(data) > jpeg.MOST_SCANS:
+    found = jpeg.markers(data) if data.startswith(jpeg.START) else []
+    markers = set(found)
+    if not markers or not markers <= USUAL_MARKERS or found.count(jpeg.SCAN) > jpeg.MOST_SCANS:
         return None
     try:
         height, width, space = jpeg.stored_as(data)
@@ -117,12 +120,12 @@ def _read_once(data: bytes, max_pixels: int) -> Picture | None:
             return None
         mode = JPEG_MODES[space]
         header = Header("JPEG", mode, 8, width, height, 1, 1, True)
-        if METADATA_MARKER.search(data):  # perhaps an orientation, a profile or more pictures
+        if not markers.isdisjoint(METADATA_MARKERS):  # perhaps an orientation, a profile or more pictures
             header = read_header(data, max_pixels)
         if not header.as_stored or (header.format, header.mode, header.frames) != ("JPEG", mode, 1):
             return None
         image = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[mode])
-        if jpeg.unheard(data):
+        if jpeg.unheard(data, jpeg.PROGRESSIVE in markers):
             return None
     except (ImageError, ValueError, IndexError):  # the last, where a header ends too early
         return None
