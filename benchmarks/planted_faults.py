@@ -194,6 +194,8 @@ NEAR: dict[str, Callable[[Picture], bytes]] = {
 }
 PLANTS: dict[str, Callable[[Picture], tuple[bytes, str]]] = {
     "empty": lambda _: (b"", ".jpg"),
+    "unsupported": lambda _: (b"%PDF-1.7\n", ".jpg"),
+    "damaged": lambda image: (_half(image)[0] + b"\xff\xd9", ".jpg"),
     "not_an_image": lambda _: (b"file,label\n1.jpg,cat\n", ".jpg"),
     "truncated": _half,
     "decode_error": _damaged_png,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from morelike.images import pixels, stderr
+from morelike.images import jpeg, pixels, stderr
 
 END = b"\xff\xd9"
 ORIENTATION_6 = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
@@ -114,9 +114,9 @@ def test_without_proof_both_decoders_are_asked(monkeypatch):
 
 @pytest.mark.parametrize("broken", ["lenient", "unlike", "without JPEG"])
 def test_decoders_are_not_proven_alike_if_they_are_unlike_or_lenient(monkeypatch, broken):
-    strict, theirs = pixels.simplejpeg.decode_jpeg, pixels.cv2.imdecode
+    strict, theirs = jpeg.simplejpeg.decode_jpeg, pixels.cv2.imdecode
     if broken == "lenient":
-        monkeypatch.setattr(pixels.simplejpeg, "decode_jpeg", lambda data, space, strict: strict_off(data, space))
+        monkeypatch.setattr(jpeg.simplejpeg, "decode_jpeg", lambda data, space, strict: strict_off(data, space))
     elif broken == "unlike":
         monkeypatch.setattr(pixels.cv2, "imdecode", lambda *arguments: theirs(*arguments) ^ 1)
     else:

@@ -86,7 +86,7 @@ def test_truncated_jpeg_and_png_are_called_truncated():
 def test_nothing_empty_or_foreign_is_taken_for_an_image():
     assert code_of(b"") == "empty"
     assert code_of(b"name,label\n1,cat\n") == "not_an_image"
-    assert code_of(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n") == "not_an_image"
+    assert code_of(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n") == "unsupported"
     assert code_of(b"\x89PNG\r\n\x1a\nnonsense") == "decode_error"
 
 

@@ -16,6 +16,9 @@ from morelike.images.errors import ImageError
 from morelike.validate.inspection import _Facts
 
 ALIKE_LEVELS = 8
+USUAL_CODES = {"", "empty", "not_an_image", "unsupported", "truncated", "damaged", "decode_error", "bomb"}
+REFUSALS = USUAL_CODES | {"out_of_range", "nan"}
+LOST_BYTES = 512  # a sector of a disk
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says of damaged tags
 
 
@@ -47,8 +50,52 @@ SOUND = [
     encoded("TIFF", "L", compression="tiff_lzw"),
     encoded("PPM", "RGB"),
     encoded("GIF", "P"),
+    encoded("JPEG2000", "RGB"),
+    encoded("TIFF", "RGB", compression="tiff_adobe_deflate"),
 ]
 places = st.integers(0, 2**16)
+
+
+def large(kind, mode, **options):
+    grain = np.random.default_rng(0).normal(0, 12, (140, 180, 3))
+    waves = np.asarray(picture("RGB").resize((180, 140))) + grain
+    file = io.BytesIO()
+    Image.fromarray(waves.clip(0, 255).astype(np.uint8)).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+LARGE = [
+    ("JPEG", large("JPEG", "RGB", quality=90)),
+    ("JPEG", large("JPEG", "CMYK", quality=90)),
+    ("JPEG", large("JPEG", "L", quality=90, restart_marker_rows=1)),
+    ("PNG", large("PNG", "RGB")),
+    ("PNG", large("PNG", "P")),
+    ("WEBP", large("WEBP", "RGB", quality=95)),
+    ("WEBP", large("WEBP", "RGB", lossless=True)),
+    ("TIFF", large("TIFF", "RGB", compression="tiff_lzw")),
+    ("TIFF", large("TIFF", "RGB", compression="tiff_adobe_deflate")),
+    ("GIF", large("GIF", "P")),
+    ("JPEG2000", large("JPEG2000", "RGB")),
+]
+ENDS = {"JPEG": b"\xff\xd9", "JPEG2000": b"\xff\xd9", "PNG": b"\0\0\0\0IEND\xaeB`\x82", "GIF": b"\0;"}
+
+
+def with_lost_bytes(row, place, lost):
+    """Return a sound file, and the same with a hole, with zeros in place of bytes, or cut and closed."""
+    kind, data = LARGE[row]
+    start = len(data) // 4 + place % (len(data) // 2)
+    if lost == "hole":
+        return data, data[:start] + data[start + LOST_BYTES :]
+    if lost == "zeros":
+        return data, data[:start] + bytes(2 * LOST_BYTES) + data[start + 2 * LOST_BYTES :]
+    return data, data[:start] + ENDS.get(kind, b"")
+
+
+losses = {
+    "row": st.integers(0, len(LARGE) - 1),
+    "place": places,
+    "lost": st.sampled_from(["hole", "zeros", "cut and closed"]),
+}
 
 
 @st.composite
@@ -128,7 +175,7 @@ def check(data):
     with stderr.muted():
         facts.add("0" * 64, data)
     row = facts.whole()[0]
-    assert row["code"] in ("", "empty", "not_an_image", "truncated", "decode_error", "bomb", "nan", "unsupported")
+    assert row["code"] in REFUSALS
     if row["code"] or row["disagreement"] > 0.001:
         return  # refused, or quarantined as decoders_disagree
     assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
@@ -171,3 +218,30 @@ def test_ten_thousand_damaged_files_are_the_same_to_one_decoder_and_to_both(data
 @given(st.binary(max_size=300))
 def test_bytes_of_no_kind_never_crash(data):
     check(data)
+
+
+def check_lost(sound, damaged):
+    with stderr.muted():
+        try:
+            picture = pixels.read(damaged)
+        except ImageError:
+            return
+        right = pixels.read(sound)
+    assert picture.disagreement > 0.001 or _wrong_share(picture.pixels, right.pixels) <= 0.01
+
+
+def _wrong_share(ours, right):
+    return 1.0 if ours.shape != right.shape else float((cv2.absdiff(ours, right).max(axis=2) > ALIKE_LEVELS).mean())
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(**losses)
+def test_no_picture_with_lost_bytes_is_accepted_with_wrong_pixels(row, place, lost):
+    check_lost(*with_lost_bytes(row, place, lost))
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(**losses)
+def test_no_picture_of_three_thousand_with_lost_bytes_is_accepted_with_wrong_pixels(row, place, lost):
+    check_lost(*with_lost_bytes(row, place, lost))

@@ -11,6 +11,7 @@ WHITE: Colour = (255, 255, 255)
 ALPHA_MODES = ("LA", "PA", "RGBA", "La", "RGBa")
 GREY_MODES = ("1", "L", "LA", "La")
 PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
+STRIP_ROWS = 256
 COLOURED = 2.0 / 255  # an image above this colourfulness has colour; JPEG artefacts in a grey image stay below it
 SRGB = ImageCms.createProfile("sRGB")
 
@@ -92,11 +93,15 @@ def _plain(image: Image.Image) -> np.ndarray:
 
 
 def _composited(image: Image.Image, background: Colour) -> Converted:
+    """Lay an image on ``background`` strip by strip, so that a large one needs little more than its result."""
     grey = image.mode in GREY_MODES and len(set(background)) == 1
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    alpha = rgba.getchannel("A")
-    opaque = sum(level * count for level, count in enumerate(alpha.histogram())) / 255
-    flat = Image.new("RGB", rgba.size, background)
-    flat.paste(rgba, mask=alpha)
-    share = 1 - opaque / (rgba.width * rgba.height)
-    return Converted(_plain(flat.convert("L") if grey else flat), alpha=True, transparent_share=share)
+    laid = np.empty((image.height, image.width, 1 if grey else 3), np.uint8)
+    opaque = 0
+    for top in range(0, image.height, STRIP_ROWS):
+        rgba = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))).convert("RGBA")
+        alpha = rgba.getchannel("A")
+        opaque += sum(level * count for level, count in enumerate(alpha.histogram()))
+        flat = Image.new("RGB", rgba.size, background)
+        flat.paste(rgba, mask=alpha)
+        laid[top : top + STRIP_ROWS] = _plain(flat.convert("L") if grey else flat)
+    return Converted(laid, alpha=True, transparent_share=1 - opaque / 255 / (image.width * image.height))

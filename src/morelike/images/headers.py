@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from morelike.images import colour, tiffs
+from morelike.images import colour, dicom, heif, jpeg, kinds, tiffs
 from morelike.images.errors import ImageError
 
 EXTENSIONS = {
@@ -32,15 +32,20 @@ EXTENSIONS = {
     "TGA": {".tga", ".icb", ".vda", ".vst"},
     "QOI": {".qoi"},
     "PSD": {".psd"},
+    "HEIF": {".heic", ".heif", ".hif"},
+    "DICOM": {".dcm"},
 }
 Image.init()  # registers every format, so that FORMATS can leave out those that start a program, as EPS does
 FORMATS = tuple(name for name in EXTENSIONS if name in Image.OPEN)
 IMAGE_EXTENSIONS = set().union(*EXTENSIONS.values())
 AS_STORED_MODES = ("L", "RGB")
 MAX_PIXELS = 52_000_000  # decoding one takes less than 1 GiB
+PIXELS_ALLOWED = {"JPEG2000": 0.7, "DICOM": 0.5}  # shares of the limit; their decoders hold a value in 32 or 64 bits
+MOST_PAGES = 10_000  # of a TIFF
 COUNTED_BY_SEEKING = {"GIF"}
 PNG_MAY_BE_TURNED = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # where a PNG keeps its orientation
-SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+JPEG_FORMATS = {"JPEG", "MPO"}
+EXTRAS = ((kinds.is_heif, heif.opened), (kinds.is_dicom, dicom.opened))  # what packages beside Pillow open
 PPM_LARGEST = re.compile(rb"P6" + rb"(?:\s|#[^\n]*\n)+\d+" * 2 + rb"(?:\s|#[^\n]*\n)+(\d+)")
 EXIF_ORIENTATION = 0x0112
 TIFF_BITS_PER_SAMPLE = 258
@@ -101,21 +106,36 @@ def opened(data: bytes, max_pixels: int) -> Image.Image:
     """Open an image without decoding its pixels; call it inside :func:`guarded`.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb``.
+        ImageError: with code ``empty``, ``not_an_image``, ``unsupported``, ``truncated``, ``decode_error`` or ``bomb``
+            (of pixels, or of scans in a JPEG).
     """
     if not data:
         raise ImageError("empty", "the file has 0 bytes")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
+        image = _opened(data)
+    except (Image.DecompressionBombError, ImageError):
         raise
     except Exception as error:
-        raise _not_opened(data) from error
-    if image.width * image.height > max_pixels:
-        raise _bomb(image, max_pixels)
+        raise kinds.not_opened(data) from error
+    if image.format in JPEG_FORMATS and (scans := jpeg.scans(data)) > jpeg.MOST_SCANS:
+        raise ImageError("bomb", f"{scans} scans, limit {jpeg.MOST_SCANS}", scans, jpeg.MOST_SCANS)
+    if image.format == "TIFF" and kinds.is_camera_raw(data, image.tag_v2):
+        raise kinds.not_read("a camera's raw photograph, with a small preview")
+    if image.width * image.height > max_pixels * PIXELS_ALLOWED.get(image.format or "", 1):
+        raise _bomb(image, int(max_pixels * PIXELS_ALLOWED.get(image.format or "", 1)))
     if image.width == 0 or image.height == 0:
         raise ImageError("not_an_image", f"{image.width}×{image.height} pixels")
     return image
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        opener = next((opener for is_kind, opener in EXTRAS if is_kind(data)), None)
+        if opener is None:
+            raise
+        return opener(data)
 
 
 def loaded(data: bytes, max_pixels: int) -> Image.Image:
@@ -126,6 +146,7 @@ def loaded(data: bytes, max_pixels: int) -> Image.Image:
     """
     image = opened(data, max_pixels)
     image.load()  # before getexif(): its swallowed error can make a later load() succeed
+    image.__dict__.pop("_decoder", None)  # that of WebP and AVIF keeps copies of the pixels
     if image.width * image.height > max_pixels:  # an icon may hold more than its header says
         raise _bomb(image, max_pixels)
     return image
@@ -135,7 +156,7 @@ def header_of(image: Image.Image, data: bytes, max_pixels: int) -> Header:
     """Return the header of an opened image; ``data`` is the whole file."""
     may_be_turned = image.format != "PNG" or any(mark in data for mark in PNG_MAY_BE_TURNED)
     if image.format == "TIFF":
-        frames = tiffs.pages(data)
+        frames = _checked_pages(tiffs.pages(data))
     else:
         seeks = image.format in COUNTED_BY_SEEKING  # on another object: seeking drops the loaded frame
         frames = int(getattr(opened(data, max_pixels) if seeks else image, "n_frames", 1))
@@ -167,7 +188,13 @@ def of_foreign(layout: tiffs.Layout, max_pixels: int) -> Header:
         raise ImageError("bomb", detail, size[0] * size[1], max_pixels)
     kind = {1: "F" if layout.number == tiffs.FLOAT else "I", 3: "RGB", 4: "RGBA"}.get(layout.channels, "I")
     mode = f"{kind};{layout.bits}"
-    return Header("TIFF", mode, layout.bits, *size, layout.pages, layout.orientation, as_stored=False)
+    return Header("TIFF", mode, layout.bits, *size, _checked_pages(layout.pages), layout.orientation, as_stored=False)
+
+
+def _checked_pages(count: int) -> int:
+    if count > MOST_PAGES:
+        raise ImageError("bomb", f"{count} pages, limit {MOST_PAGES}", count, MOST_PAGES)
+    return count
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
@@ -184,21 +211,6 @@ def _bits(image: Image.Image, data: bytes) -> int:
 def _bomb(image: Image.Image, max_pixels: int) -> ImageError:
     pixels = image.width * image.height
     return ImageError("bomb", f"{image.width}×{image.height} pixels, limit {max_pixels}", pixels, max_pixels)
-
-
-def _not_opened(data: bytes) -> ImageError:
-    """Return the error for a file that Pillow cannot open: a damaged header, or no image at all."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        declared = int.from_bytes(data[4:8], "little") + 8
-        if declared > len(data):
-            return ImageError("truncated", f"a WEBP of {declared} bytes, of which there are {len(data)}")
-        return ImageError("decode_error", "begins as a WEBP, but its header cannot be read")
-    if data[:3].strip() == b"PF":
-        return ImageError("unsupported", "a PFM in colour; save it as a TIFF of 32-bit floats")
-    for signature, name in SIGNATURES.items():
-        if data.startswith(signature):
-            return ImageError("decode_error", f"begins as a {name}, but its header cannot be read")
-    return ImageError("not_an_image", "no known image format")
 
 
 def orientation_of(image: Image.Image) -> int:

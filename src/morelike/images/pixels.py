@@ -6,17 +6,15 @@ OpenCV's BGR order never leaves this file. Opening a file and reading its header
 
 import io
 import math
-import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 from PIL import Image
 
-from morelike.images import colour, headers, loading, tiffs
+from morelike.images import colour, damage, headers, jpeg, loading, tiffs
 from morelike.images.colour import WHITE, Colour
 from morelike.images.deep import Span
 from morelike.images.errors import ImageError, NormalisationError
@@ -29,12 +27,14 @@ STORED_JPEG = {
     "L": cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION,
     "RGB": cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
 }
-JPEG_START = b"\xff\xd8\xff"
-JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # simplejpeg's colour spaces
-# What follows 0xFF in a JPEG (ITU-T T.81, table B.1): 0 and 0xFF (filling), baseline and progressive frames, tables,
-# restarts, start, end, scan, JFIF and comment are usual; the markers of other metadata are APP1 to APP15.
-UNUSUAL_MARKER = re.compile(rb"\xff[^\x00\xc0\xc2\xc4\xd0-\xdb\xdd\xe0-\xef\xfe\xff]", re.DOTALL)
-METADATA_MARKER = re.compile(rb"\xff[\xe1-\xef]")
+JPEG_MODES = {"Gray": "L", "YCbCr": "RGB"}  # by simplejpeg's name of what is stored
+SIMPLEJPEG_SPACES = {"L": "GRAY", "RGB": "RGB"}  # its names of what is asked for
+# Of ITU-T T.81, table B.1: baseline and progressive frames, tables, start, end, scan, the restarts' interval, JFIF and
+# comment are usual; the markers of other metadata are APP1 to APP15.
+METADATA_MARKERS = {bytes([0xFF, code]) for code in range(0xE1, 0xF0)}
+USUAL_MARKERS = METADATA_MARKERS | {
+    bytes([0xFF, code]) for code in (0xC0, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xFE)
+}
 # Stored mode: the mode in which the pixels of both decoders are compared.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
 SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
@@ -84,8 +84,8 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     """Read the header of an encoded image. No pixels are decoded, except of a PNG that may have an orientation.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``truncated``, ``decode_error`` or ``bomb`` (more than
-            ``max_pixels``).
+        ImageError: with code ``empty``, ``not_an_image``, ``unsupported``, ``truncated``, ``decode_error`` or
+            ``bomb`` (more than ``max_pixels``).
     """
     with headers.guarded(max_pixels):
         layout = tiffs.foreign(data)
@@ -97,22 +97,22 @@ def read_header(data: bytes, max_pixels: int = MAX_PIXELS) -> Header:
 def read(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE, span: Span | None = None) -> Picture:
     """Decode the first frame with Pillow, upright, and ask OpenCV for a second opinion.
 
-    Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.colour` says
-    what becomes of each mode. The numbers of a deep image are scaled from ``span``; if it is None, from
-    :data:`morelike.images.deep.FULL`.
+    Pillow loads every byte, so a truncated file is refused and never filled in. :mod:`morelike.images.damage` says
+    what other damage is noticed, :mod:`morelike.images.colour` what becomes of each mode. The numbers of a deep image
+    are scaled from ``span``; if it is None, from :data:`morelike.images.deep.FULL`.
 
     A usual JPEG without any warning of libjpeg-turbo is decoded only once, by simplejpeg: :func:`decoders_agree` proves
     in each process that Pillow and OpenCV would give the same pixels.
 
     Raises:
-        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``decode_error``, ``unsupported``,
-            ``nan``, ``infinite`` or ``out_of_range``.
+        ImageError: with code ``empty``, ``not_an_image``, ``bomb``, ``truncated``, ``damaged``,
+            ``decode_error``, ``unsupported``, ``nan``, ``infinite`` or ``out_of_range``.
     """
     sound = _read_once(data, max_pixels) if decoders_agree() else None
     if sound is not None:
         return sound
     with headers.guarded(max_pixels):
-        return _picture(data, loading.load(data, max_pixels), background, span)
+        return _picture(data, loading.load(data, max_pixels), max_pixels, background, span)
 
 
 def survey(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE) -> Picture | Unscaled:
@@ -127,11 +127,12 @@ def survey(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour = WHITE
     with headers.guarded(max_pixels):
         loaded = loading.load(data, max_pixels)
         if loaded.numbers is not None:
+            _check_damage(data, max_pixels)
             return Unscaled(loaded.header, loaded.numbers.kind, *loaded.numbers.extent())
-        return _picture(data, loaded, background)
+        return _picture(data, loaded, max_pixels, background)
 
 
-def _picture(data: bytes, loaded: Loaded, background: Colour, span: Span | None = None) -> Picture:
+def _picture(data: bytes, loaded: Loaded, max_pixels: int, background: Colour, span: Span | None = None) -> Picture:
     """Convert what was loaded, and compare it with what OpenCV decodes; ``loaded`` lets its pixels go."""
     header, disagreement = loaded.header, math.nan
     if header.as_stored:
@@ -142,37 +143,40 @@ def _picture(data: bytes, loaded: Loaded, background: Colour, span: Span | None 
         if loaded.image is not None:
             disagreement = _second_opinion_of_other_modes(data, header, loaded.image)
         converted = loaded.converted(background, span)
+    if header.format != "PNG" or math.isnan(disagreement):  # OpenCV refuses a damaged PNG
+        _check_damage(data, max_pixels)
     upright = np.ascontiguousarray(orient(converted.pixels, loaded.orientation))
     return Picture(header, replace(converted, pixels=upright), disagreement)
 
 
+def _check_damage(data: bytes, max_pixels: int) -> None:
+    """Raise an ImageError with code ``damaged`` if there is evidence that the pixels are not those that were saved."""
+    if tiffs.foreign(data) is None and (said := damage.complaint(data, headers.opened(data, max_pixels))):
+        raise ImageError("damaged", said)
+
+
 def _read_once(data: bytes, max_pixels: int) -> Picture | None:
     """Decode a usual 8-bit grey or YCbCr JPEG without any warning; return None for anything else."""
-    if not data.startswith(JPEG_START) or UNUSUAL_MARKER.search(data):
+    found = jpeg.markers(data) if data.startswith(jpeg.START) else []
+    markers = set(found)
+    if not markers or not markers <= USUAL_MARKERS or found.count(jpeg.SCAN) > jpeg.MOST_SCANS:
         return None
     try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        height, width, space = jpeg.stored_as(data)
         if space not in JPEG_MODES or width * height > max_pixels:
             return None
         mode = JPEG_MODES[space]
         header = Header("JPEG", mode, 8, width, height, 1, 1, True)
-        if METADATA_MARKER.search(data):  # perhaps an orientation, a profile or more pictures
+        if not markers.isdisjoint(METADATA_MARKERS):  # perhaps an orientation, a profile or more pictures
             header = read_header(data, max_pixels)
         if not header.as_stored or (header.format, header.mode, header.frames) != ("JPEG", mode, 1):
             return None
-        image = _strictly_decoded(data, mode)
-    except (ImageError, ValueError):
+        image = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[mode])
+        if jpeg.unheard(data, jpeg.PROGRESSIVE in markers):
+            return None
+    except (ImageError, ValueError, IndexError):  # the last, where a header ends too early
         return None
     return Picture(header, colour.Converted(np.ascontiguousarray(orient(image, header.orientation))), 0.0)
-
-
-def _strictly_decoded(data: bytes, mode: str) -> np.ndarray:
-    """Decode a JPEG to uint8 H×W×{1,3}, as stored.
-
-    Raises:
-        ValueError: if libjpeg-turbo has an error or a warning.
-    """
-    return simplejpeg.decode_jpeg(data, "GRAY" if mode == "L" else "RGB", strict=True)
 
 
 @cache
@@ -199,13 +203,13 @@ def _decoded_alike(drawn: Image.Image, options: dict[str, Any]) -> bool:
     overflowing = sound[:quanta] + b"\xff" * 64 + sound[quanta + 64 :]
     damaged = sound[: scan + 8] + sound[-2:]
     for data in (sound, overflowing):
-        once = _strictly_decoded(data, drawn.mode)
+        once = jpeg.strictly_decoded(data, SIMPLEJPEG_SPACES[drawn.mode])
         theirs = cv2.imdecode(np.frombuffer(data, np.uint8), STORED_JPEG[drawn.mode])
         for other in (np.asarray(Image.open(io.BytesIO(data))), theirs):
             if other is None or not np.array_equal(np.atleast_3d(other), once):
                 return False
     try:
-        _strictly_decoded(damaged, drawn.mode)
+        jpeg.strictly_decoded(damaged, SIMPLEJPEG_SPACES[drawn.mode])
     except ValueError:
         return True
     return False

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from morelike.core import code, files
 from morelike.validate.known_digests import KnownDigests
 
-DECODERS = ("pillow", "opencv-python-headless", "simplejpeg", "numpy")
+DECODERS = ("pillow", "opencv-python-headless", "simplejpeg", "numpy", "pillow-heif", "pydicom")
 ROWS_PER_PART = 20_000  # an interrupted audit loses at most these
 MOST_PARTS = 8
 
@@ -77,5 +77,12 @@ class Cache:
 def key_of(module: str, *settings: object) -> str:
     """Return a digest of what facts depend on: the code of a module and its imports, decoder versions, settings."""
     parts = [code.digest(module)]
-    parts += [f"{name}=={importlib.metadata.version(name)}" for name in DECODERS] + [repr(settings)]
+    parts += [f"{name}=={_version(name)}" for name in DECODERS] + [repr(settings)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""  # an optional one

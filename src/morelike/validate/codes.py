@@ -55,8 +55,25 @@ CODES = {
     ),
     "empty": Code("file", "The file has 0 bytes.", "Fetch it again.", UNUSABLE),
     "not_an_image": Code("file", "No known image format.", "Move it out of the raw images.", UNUSABLE),
+    "unsupported": Code(
+        "file",
+        "An image of a kind that is not read, or that an optional package reads.",
+        "Install what the detail names, or convert it.",
+        UNUSABLE,
+    ),
     "truncated": Code("file", "The file ends before its pixels do.", "Fetch it again.", UNUSABLE),
-    "decode_error": Code("file", "The pixels cannot be decoded.", "Fetch it again, or convert it.", UNUSABLE),
+    "damaged": Code(
+        "file",
+        "A decoder shows a picture but complains of its pixels: a part is lost or changed.",
+        "Fetch it again.",
+        UNUSABLE,
+    ),
+    "decode_error": Code(
+        "file",
+        "The pixels cannot be decoded, or not within a minute of processor time.",
+        "Fetch it again, or convert it.",
+        UNUSABLE,
+    ),
     "decoders_disagree": Code(
         "file",
         "Pillow and OpenCV decode different pictures, so what a model sees would depend on who reads it.",
@@ -72,7 +89,7 @@ CODES = {
     ),
     "bomb": Code(
         "file",
-        "More pixels (or bytes) than the limit; refused before they are decoded.",
+        "More pixels, bytes, pages or scans than the limit; refused before they are decoded.",
         "Shrink it, or raise the limit.",
         UNUSABLE,
         "pixels",
@@ -80,7 +97,6 @@ CODES = {
     "animated": Code(
         "file", "Animated, or of several pages.", "The first one is used; `data.stack: slices` uses all.", CONVERTED
     ),
-    "unsupported": Code("file", "An image of a kind that is not read.", "Convert it; the detail says how.", UNUSABLE),
     "stray": Code("file", "Lies beside the class folders, so its label is unknown.", "Move it into one.", UNUSABLE),
     "no_label": Code(
         "file",

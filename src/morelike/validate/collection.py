@@ -1,13 +1,15 @@
 """Inspect all files of a source on all cores into one table; contents that are known are not decoded again."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from morelike.core import compute, progress
+from morelike.core import compute, isolation, progress
 from morelike.core.compute import ComputeError
+from morelike.core.isolation import Died
 from morelike.images import stacks
 from morelike.images.colour import WHITE, Colour
 from morelike.images.deep import Span
@@ -18,6 +20,7 @@ from morelike.validate.cache import Cache, key_of
 from morelike.validate.inspection import HISTOGRAM_MEASURES, IMAGE_MEASURES, Inspector, Row
 
 FILES_PER_CHUNK = 128
+SECONDS_PER_FILE = 60.0  # of processor time; the largest image of a usual kind takes a few
 CRASHED = "its decoder crashed, or ran out of memory"
 FAULT = pa.schema([("code", pa.string()), ("detail", pa.string()), ("value", pa.float64()), ("limit", pa.float64())])
 SEEN = pa.schema([("sha256", pa.string()), ("content", pa.string()), *FAULT])
@@ -67,8 +70,9 @@ def collect(
 
     Deep images are inspected twice: once for their numbers, then with the range that all of them share.
 
-    If a file makes its worker crash or run out of memory, the chunk is halved until the file is found; it gets the code
-    ``decode_error``. With ``workers=1`` everything runs in this process, which such a file would end.
+    A file that makes its worker crash, run out of memory or compute for more than ``SECONDS_PER_FILE`` gets the code
+    ``decode_error``. With ``workers=1`` everything runs in this process, which the first two would end; there is no
+    limit on time then.
 
     Args:
         source: the raw images.
@@ -109,7 +113,8 @@ class _Collector:
         """Return a row per entry; with a ``span``, deep images are scaled from it."""
         settings = self.reading.max_pixels, self.reading.background
         cache = Cache(self.cache_folder, key_of(inspection.__name__, FACTS, *settings, span), FACTS)
-        inspector = Inspector(self.source, *settings, cache.write_known(), span)
+        cpu_seconds = SECONDS_PER_FILE if self.workers > 1 else None
+        inspector = Inspector(self.source, *settings, cache.write_known(), span, cpu_seconds)
         seen: list[pa.RecordBatch] = []
         try:
             for files, facts in _inspected(inspector, entries, self.workers):
@@ -136,7 +141,7 @@ class _Collector:
         return table, entries
 
 
-def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
+def _inspected(inspector: Inspector, entries: list[Entry], workers: int) -> Iterator[SeenAndFacts]:
     left = compute.chunks(entries, FILES_PER_CHUNK)
     while left:
         done = 0
@@ -154,15 +159,24 @@ def _inspected(inspector: Inspector, entries: list[Entry], workers: int):
         left = left[done:]
 
 
-def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> list[SeenAndFacts]:
-    """Inspect a chunk that may kill its process, in processes of its own; halve it until the file is found."""
-    try:
-        return list(compute.map_ordered(inspector, [chunk, []], 2))
-    except ComputeError:
-        if len(chunk) > 1:
-            half = len(chunk) // 2
-            return _inspected_apart(inspector, chunk[:half]) + _inspected_apart(inspector, chunk[half:])
-    return [([{"sha256": "", "content": "", "code": "decode_error", "detail": CRASHED}], [])]
+def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> Iterator[SeenAndFacts]:
+    """Inspect the files of a chunk that killed its process one by one, in a process that may die of any of them."""
+    for answer in isolation.map_surviving(inspector, [[entry] for entry in chunk]):
+        if isinstance(answer, Died):
+            late = f"decoding it took more than {inspector.cpu_seconds:g} s of processor time"
+            yield (
+                [
+                    {
+                        "sha256": "",
+                        "content": "",
+                        "code": "decode_error",
+                        "detail": late if answer.out_of_time else CRASHED,
+                    }
+                ],
+                [],
+            )
+        else:
+            yield answer
 
 
 def _joined(entries: list[Entry], seen: pa.Table, facts: pa.Table) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from morelike.core import isolation
 from morelike.images import pixels, stacks, stderr
 from morelike.images.colour import WHITE, Colour
 from morelike.images.deep import Span
@@ -33,6 +34,7 @@ class Inspector:
         background: RGB, 0 to 255; transparent images are laid on it.
         known: digests of the contents whose facts are known already.
         span: the range of deep images; None if it is not known yet, then only their numbers are looked at.
+        cpu_seconds: a file that takes more processor time ends the process; None if the process must live on.
     """
 
     source: Source
@@ -40,6 +42,7 @@ class Inspector:
     background: Colour = WHITE
     known: KnownDigests = field(default_factory=lambda: KnownDigests(Path()))
     span: Span | None = None
+    cpu_seconds: float | None = None
 
     def __call__(self, entries: list[Entry]) -> tuple[list[Row], list[Row]]:
         """Return a row per entry, in order, and a row of facts per new content; nulls are left out of the rows.
@@ -61,7 +64,8 @@ class Inspector:
                         content = _content_of(digest, entry.page)
                         row |= {"sha256": digest, "content": content}
                         if content not in facts and content not in self.known:
-                            facts.add(content, data, entry.page)
+                            with isolation.limited(self.cpu_seconds):
+                                facts.add(content, data, entry.page)
                     except ImageError as error:
                         row |= _fault(error)
                 seen.append(row)
