@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed, State
 
 from flows import artifacts, pipeline
 from flows.stage_process import StageError, repro
+from morelike.core.errors import MorelikeError, printable
 
 
 @task(task_run_name="{stage}")
@@ -33,8 +34,8 @@ def augment(raw: str | None = None) -> State:
         if raw:
             pipeline.use_images(raw)
         stages = pipeline.order()
-    except (FileNotFoundError, DvcException) as error:
-        return Failed(message=str(error))
+    except (MorelikeError, FileNotFoundError, DvcException) as error:
+        return Failed(message=printable(str(error)))
     for stage in stages:
         state = run_stage.with_options(name=stage)(stage, return_state=True)
         if state.is_failed():

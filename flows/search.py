@@ -42,7 +42,7 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
     """
     given = settings.read(PARAMS)
     target = pipeline.target(given.section("search", Search).metric_file) if "search" in given.values else None
-    text = PARAMS.read_text(encoding="utf-8")
+    text = settings.text(PARAMS)
     params, chosen, drawn = space.check(text, target)
     with _alone():
         project = workers.project(Path(), os.path.normpath(params.value("data.raw")), target)

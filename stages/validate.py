@@ -6,8 +6,8 @@ from morelike.core import cli
 from morelike.validate import codes
 
 
-def main(raw: str, out: Path, metrics: Path) -> None:
-    """Audit ``raw`` into ``out``."""
+def main(out: Path, metrics: Path) -> None:
+    """Audit the images at ``data.raw`` into ``out``."""
     # Not above: the workers load this module too, and need little to start fast.
     from morelike.core import files, settings
     from morelike.storage.settings import Data
@@ -15,10 +15,10 @@ def main(raw: str, out: Path, metrics: Path) -> None:
     from morelike.validate.settings import Validate
 
     params = settings.read()
-    background = params.section("data", Data).background_rgb
+    data = params.section("data", Data)
     sides = params.value("resize.height_px"), params.value("resize.width_px")
-    audit = run.Audit(out, cli.STATE, params.seed, background, None if "auto" in sides else sides)
-    files.write_json(metrics, run.validate(raw, params.section("validate", Validate), audit))
+    audit = run.Audit(out, cli.STATE, params.seed, data.background_rgb, None if "auto" in sides else sides)
+    files.write_json(metrics, run.validate(data.raw, params.section("validate", Validate), audit))
 
 
 if __name__ == "__main__":

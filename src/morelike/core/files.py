@@ -12,7 +12,9 @@ from typing import Any
 
 from morelike.core.errors import OF_THE_DISK, DamagedFile, shown
 
-FORMULA = tuple("=@+-\t\r＝＠＋－")  # what a spreadsheet takes for the begin of a formula (OWASP, "CSV injection")
+FORMULA = tuple(
+    "=@+-\t\r\uff1d\uff20\uff0b\uff0d"
+)  # what a spreadsheet takes for the begin of a formula (OWASP, "CSV injection")
 
 
 @contextlib.contextmanager
@@ -82,14 +84,30 @@ def read_json(path: Path, *keys: str) -> Any:
         DamagedFile: it is no JSON, or a key is missing.
         OSError: it cannot be read.
     """
-    try:
+    with readable(path, "JSON"):
         value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamagedFile(path, "JSON", error) from error
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
     if missing:
         raise DamagedFile(path, f"the key {missing[0]}", shown(value))
     return value
+
+
+@contextlib.contextmanager
+def readable(path: Path, expected: str) -> Iterator[None]:
+    """Say of a file that what reads it cannot make sense of it.
+
+    Raises:
+        DamagedFile: in place of the reader's own error.
+        OSError: the system's own, with its number, is raised as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DamagedFile(path, expected, error) from error
+    except (ValueError, LookupError, TypeError, EOFError, RecursionError, SyntaxError) as error:
+        raise DamagedFile(path, expected, error) from error
 
 
 def spreadsheet_safe(text: str) -> str:

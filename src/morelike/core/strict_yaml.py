@@ -62,7 +62,9 @@ def _refuse_twice(keys: list[Node]) -> None:
             continue
         name, line = (key.tag, key.value), key.start_mark.line + 1
         if name in lines:
-            raise yaml.YAMLError(f"line {line}: the key {key.value!r} is already in line {lines[name]}; keep one of them")
+            raise yaml.YAMLError(
+                f"line {line}: the key {key.value!r} is already in line {lines[name]}; keep one of them"
+            )
         lines[name] = line
 
 

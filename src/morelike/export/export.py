@@ -16,6 +16,7 @@ from morelike.export import card, filters
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
+from morelike.storage import tables
 from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
@@ -77,7 +78,9 @@ def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, 
             not fit the real ones.
     """
     _refuse_untrained(settings, sources.models)
-    resized = ShardStore(sources.resized)
+    quarantine = tables.read(Path(sources.validated) / "quarantine.parquet", ["code"])
+    quarantined = quarantine["code"].value_counts().sort_index().to_dict()
+    resized = ShardStore.checked(sources.resized)
     real = filters.RealImages.of(resized)
     table, filtered = _chosen(resized, Path(sources.synthetic), real, settings, Path(state))
     with files.written_aside(out) as aside:
@@ -87,10 +90,7 @@ def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, 
         filtered.to_parquet(aside / "filtered.parquet")
         described = _write_metadata(manifest, aside)
         measured = summary(table, filtered, real)
-        quarantined = (
-            pd.read_parquet(Path(sources.validated) / "quarantine.parquet")["code"].value_counts().sort_index()
-        )
-        files.write_text(aside / "README.md", card.text(manifest, filtered, quarantined.to_dict(), measured, described))
+        files.write_text(aside / "README.md", card.text(manifest, filtered, quarantined, measured, described))
     return measured
 
 
@@ -163,7 +163,7 @@ def _refuse_untrained(settings: Export, models: tuple[str, ...]) -> None:
 
 
 def _fitting_store(folder: Path, resized: ShardStore, real: filters.RealImages) -> ShardStore:
-    store = ShardStore(folder)
+    store = ShardStore.checked(folder)
     if store.shape != resized.shape:
         raise ExportError(
             f"{folder}: expected images of {'×'.join(map(str, resized.shape))} as in {resized.folder}, "

@@ -12,6 +12,7 @@ from morelike.core import files
 from morelike.core.settings import flattened
 from morelike.report import figures, pictures, provenance
 from morelike.report.settings import Report
+from morelike.storage import tables
 
 TEMPLATE = "page.html.j2"
 MOST_ROWS = 200  # of a table of files
@@ -128,7 +129,7 @@ def _verdict_charts(summary: dict | None) -> dict[str, Markup]:
 
 def _learning_curves(inputs: Inputs) -> dict[str, Markup]:
     paths = {model: inputs.models / model / "history.csv" for model in sorted(inputs.trained)}
-    histories = {model: pd.read_csv(path) for model, path in paths.items() if path.is_file()}
+    histories = {model: tables.read_csv(path) for model, path in paths.items() if path.is_file()}
     return {model: Markup(figures.learning_curves(model, history)) for model, history in histories.items()}
 
 
@@ -188,4 +189,4 @@ def _metrics(inputs: Inputs) -> list[Path]:
 
 
 def _table(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:
-    return pd.read_parquet(path, columns=columns) if path.is_file() else None
+    return tables.read(path, columns) if path.is_file() else None

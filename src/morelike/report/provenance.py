@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from morelike.core.errors import DamagedFile
+
 PACKAGES = ("morelike", "torch", "torchvision", "numpy", "opencv-python-headless", "great-expectations", "dvc")
 
 
@@ -30,7 +32,10 @@ def data_hashes(lock: Path, models: Collection[str]) -> list[dict[str, Any]]:
     """
     if not lock.is_file():
         return []
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    try:
+        stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
+        raise DamagedFile(lock, "YAML with stages", " ".join(str(error).split())) from error
     return [
         {
             "stage": stage,

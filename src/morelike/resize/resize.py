@@ -16,7 +16,7 @@ from morelike.images.colour import COLOURED, WHITE, Colour
 from morelike.images.errors import ImageError
 from morelike.resize import proof
 from morelike.resize.settings import Resize
-from morelike.storage import sources
+from morelike.storage import sources, tables
 from morelike.storage.errors import SourceError
 from morelike.storage.shards import ShardStore, ShardWriter
 
@@ -63,7 +63,7 @@ def write_resized(
         SourceError: if a file has changed since it was validated.
         NormalisationError: if a check fails.
     """
-    manifest = pd.read_parquet(Path(validated) / "manifest.parquet")
+    manifest = tables.read(Path(validated) / "manifest.parquet", [*INDEX, "colourfulness"])
     form = chosen_form(manifest, settings)
     source = sources.open_source(raw)
     chunks = compute.chunks(_files_to_resize(manifest), FILES_PER_CHUNK)

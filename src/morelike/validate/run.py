@@ -9,6 +9,7 @@ import pandas as pd
 
 from morelike.core import files, progress
 from morelike.images.colour import WHITE, Colour
+from morelike.storage import tables
 from morelike.storage.errors import SourceError
 from morelike.storage.sources import open_source
 from morelike.validate import (
@@ -195,4 +196,4 @@ def _write_tables(folder: Path, quarantine: pd.DataFrame, found: pd.DataFrame) -
     for name, rows in (("quarantine", quarantine), ("findings", found[FINDINGS])):
         table = rows.astype(texts).astype({"value": "float64", "limit": "float64"}).reset_index(drop=True)
         table.to_parquet(folder / f"{name}.parquet")
-        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        tables.write_csv(folder / f"{name}.csv", table)

@@ -1,0 +1,50 @@
+"""Tables at rest: parquet for the stages, CSV for people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from morelike.core import files
+
+
+def read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read a parquet file that a stage wrote: ``columns``, all if None.
+
+    Raises:
+        DamagedFile: it is no parquet, or lacks a column.
+        OSError: it cannot be read.
+    """
+    with files.readable(path, "a table in parquet" + (f" with {', '.join(columns)}" if columns else "")):
+        return pd.read_parquet(path, columns=None if columns is None else list(columns))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file that a stage wrote.
+
+    Raises:
+        DamagedFile: it is no CSV.
+        OSError: it cannot be read.
+    """
+    with files.readable(path, "a table in CSV"):
+        return pd.read_csv(path)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table for people to open, whole or not at all; no cell is a formula, see ``spreadsheet_safe``."""
+    files.write_text(path, spreadsheet_safe(table).to_csv(index=False, lineterminator="\n"))
+
+
+def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts no spreadsheet takes for formulas."""
+    texts = table.select_dtypes(["object", "str", "category"]).columns
+    return table.assign(**{name: [_safe(value) for value in table[name]] for name in texts})
+
+
+def holds_formulas(table: pd.DataFrame) -> bool:
+    """Tell whether a spreadsheet would run a text of a table."""
+    return not spreadsheet_safe(table).equals(table)
+
+
+def _safe(value: object) -> object:
+    return files.spreadsheet_safe(value) if isinstance(value, str) else value
