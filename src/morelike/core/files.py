@@ -12,9 +12,7 @@ from typing import Any
 
 from morelike.core.errors import OF_THE_DISK, DamagedFile, shown
 
-FORMULA = tuple(
-    "=@+-\t\r\uff1d\uff20\uff0b\uff0d"
-)  # what a spreadsheet takes for the begin of a formula (OWASP, "CSV injection")
+FORMULA = tuple("=@+-\t\r\uff1d\uff20\uff0b\uff0d")  # how formulas begin (OWASP, "CSV injection")
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """YAML as DVC reads it: the plain values of YAML 1.2 (yaml.org/spec/1.2.2, ch. 10.3). Odd documents are refused.
 
-PyYAML alone follows YAML 1.1: ``010`` is 8 there, ``1:30`` is 90, ``no`` is False, and the second of two equal keys wins.
+PyYAML alone follows YAML 1.1: ``010`` is 8 there, ``1:30`` is 90, ``no`` is False; and of two equal keys the last wins.
 """
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
@@ -71,7 +71,7 @@ def _refuse_twice(keys: list[Node]) -> None:
 class _Loader(yaml.SafeLoader):
     """Reads plain scalars by the core schema of YAML 1.2."""
 
-    yaml_implicit_resolvers: dict[str, list] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list]] = {}
 
     def construct_whole(self, node: ScalarNode) -> int:
         """Return a whole number, decimal unless it begins with 0x, 0o or 0b."""

@@ -47,8 +47,8 @@ class Checkpoints:
                 of_any_budget = about["step"] <= min(self.schedule.cool_down, about["cool_down"])
                 if of_any_budget or about["steps"] == self.schedule.steps:
                     return saved.tensors(path), about
-            except (MorelikeError, FileNotFoundError, TypeError) as error:
-                progress.say(f"{path}: a damaged checkpoint, left out ({error})")
+            except (MorelikeError, FileNotFoundError, TypeError):
+                progress.say(f"{path}: a damaged checkpoint; what it would have saved is trained again")
                 shutil.rmtree(path, ignore_errors=True)
         return None
 
