@@ -19,6 +19,7 @@ from morelike.images import pixels
 from morelike.images.settings import Augment
 from morelike.report import page
 from morelike.report.settings import Report
+from morelike.storage import folders
 from morelike.storage.shards import ShardStore, ShardWriter
 
 SETTINGS = Export(
@@ -374,13 +375,17 @@ def test_the_card_counts_what_is_there_and_escapes_class_names(rooms):
 
 
 @pytest.mark.parametrize(
-    ("labels", "folders"),
+    ("labels", "expected"),
     [
         (["α", "b c"], ["α", "b c"]),
         (["a/b", "a\\b", "A_B"], ["a_b", "a_b-2", "A_B-3"]),
         ([".hidden", "__x", "end.", ".."], ["_hidden", "_x", "end_", "_"]),
         (["x" * 300], ["x" * 200]),
+        (["CON", "nul.txt", "console", "com1", "Lpt³"], ["_CON", "_nul.txt", "console", "_com1", "_Lpt³"]),
+        (["a\u202egnp", "\x1b[2J", "a\x7f"], ["a_gnp", "_[2J", "a_"]),
+        (["=1+1", "-1", "@x", "-x"], ["_=1+1", "-1", "_@x", "_-x"]),
+        (["\u00e9", "e\u0301", "E\u0301"], ["\u00e9", "e\u0301-2", "E\u0301-3"]),
     ],
 )
-def test_folder_names_change_only_what_a_file_system_or_loader_cannot_hold(labels, folders):
-    assert list(export.folder_names(labels).values()) == folders
+def test_folder_names_change_only_what_a_file_system_or_loader_cannot_hold(labels, expected):
+    assert list(folders.names(labels).values()) == expected

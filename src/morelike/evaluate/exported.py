@@ -48,7 +48,7 @@ def _image(path: Path, sha256: str) -> np.ndarray:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: expected an image of the dataset, found nothing; run `dvc repro`") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise StoreError(f"{path} is damaged: expected the sha256 {sha256}; delete its dataset and run `dvc repro`")
+        raise StoreError(f"{path} is damaged: expected the sha256 {sha256}; delete the dataset and run `dvc repro`")
     return pixels.decode_fast(data)
 
 

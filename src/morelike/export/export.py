@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -16,14 +15,11 @@ from morelike.export import card, filters
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
-from morelike.storage import tables
+from morelike.storage import folders, tables
 from morelike.storage.shards import ShardStore
 
 SPLITS = ("train", "val", "test")
 FILES_PER_CHUNK = 64
-NOT_IN_A_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|[. ]+$')
-HIDDEN_FROM_LOADERS = re.compile(r"^(\.|__)[._]*")  # folders whose names start so
-MAX_FOLDER_BYTES = 200
 REAL = {"generator": "", "method": "", "settings": "", "model_sha256": "", "nearest_file": ""}
 MANIFEST = [
     *("path", "split", "label", "synthetic", "generator", "method", "seed", "source_file", "source_sha256"),
@@ -98,8 +94,8 @@ def _chosen(
     resized: ShardStore, synthetic: Path, real: filters.RealImages, settings: Export, state: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a row per image to export, and a row per new image that a filter keeps out."""
-    folders = folder_names(sorted(set(resized.index["label"])))
-    tables, filtered = [_real_rows(resized, folders)], [_filtered(pd.DataFrame(), "")]
+    of_labels = folders.names(sorted(set(resized.index["label"])))
+    taken, filtered = [_real_rows(resized, of_labels)], [_filtered(pd.DataFrame(), "")]
     for model in sorted(model for model, share in settings.mix.items() if share > 0):
         store = _fitting_store(synthetic / model, resized, real)
         if len(store) == 0:
@@ -107,8 +103,8 @@ def _chosen(
         judged = _judged(store, real, settings)
         filtered.append(_filtered(judged, model))
         _refuse_too_many(filtered[-1], model, len(store), settings.max_filtered_share, state / "export")
-        tables.append(_synthetic_rows(_first_passing(judged, settings.mix[model]), model, store.folder, folders))
-    return pd.concat(tables, ignore_index=True), pd.concat(filtered, ignore_index=True)
+        taken.append(_synthetic_rows(_first_passing(judged, settings.mix[model]), model, store.folder, of_labels))
+    return pd.concat(taken, ignore_index=True), pd.concat(filtered, ignore_index=True)
 
 
 def summary(table: pd.DataFrame, filtered: pd.DataFrame, real: filters.RealImages) -> dict:
@@ -131,25 +127,6 @@ def summary(table: pd.DataFrame, filtered: pd.DataFrame, real: filters.RealImage
         difference = float(np.abs(synthetic - real.train_mean_colour).max())
         colours |= {"mean_colour_synthetic": synthetic.tolist(), "mean_colour_difference": difference}
     return counts | colours
-
-
-def folder_names(labels: list[str]) -> dict[str, str]:
-    """Return a folder name per label: the label itself, without what a file system or a loader cannot hold.
-
-    >>> folder_names(["Alpha", "a/b", "a?b"])
-    {'Alpha': 'Alpha', 'a/b': 'a_b', 'a?b': 'a_b-2'}
-    """
-    names, taken = {}, set()
-    for label in labels:
-        short = label.encode()[:MAX_FOLDER_BYTES].decode(errors="ignore")
-        plain = HIDDEN_FROM_LOADERS.sub("_", NOT_IN_A_NAME.sub("_", short)) or "_"
-        name, count = plain, 1
-        while name.casefold() in taken:
-            count += 1
-            name = f"{plain}-{count}"
-        taken.add(name.casefold())
-        names[label] = name
-    return names
 
 
 def _refuse_untrained(settings: Export, models: tuple[str, ...]) -> None:
@@ -218,21 +195,21 @@ def _first_passing(judged: pd.DataFrame, share: float) -> pd.DataFrame:
     return passing[passing.groupby("label").cumcount() < np.floor(wanted[passing.index])]
 
 
-def _real_rows(resized: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
+def _real_rows(resized: ShardStore, of_labels: dict[str, str]) -> pd.DataFrame:
     names = [f"real_{row:06d}.png" for row in range(len(resized))]
     table = resized.index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
     table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(resized)))
-    return _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, folders)
+    return _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, of_labels)
 
 
-def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
+def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, of_labels: dict[str, str]) -> pd.DataFrame:
     names = [f"{model}_{row:06d}.png" for row in index["row"]]
     table = index.assign(split="train", synthetic=True, store=str(folder))
-    return _with_paths(table, names, folders)
+    return _with_paths(table, names, of_labels)
 
 
-def _with_paths(table: pd.DataFrame, names: list[str], folders: dict[str, str]) -> pd.DataFrame:
-    paths = table["split"] + "/" + table["label"].map(folders) + "/" + pd.Series(names, index=table.index, dtype=str)
+def _with_paths(table: pd.DataFrame, names: list[str], of_labels: dict[str, str]) -> pd.DataFrame:
+    paths = table["split"] + "/" + table["label"].map(of_labels) + "/" + pd.Series(names, index=table.index, dtype=str)
     columns = [column for column in MANIFEST if column not in ("path", "sha256")]
     return table.assign(path=paths)[["path", *columns, "store", "row", "mean_colour"]]
 
@@ -274,16 +251,17 @@ def _in_order(manifest: pd.DataFrame) -> pd.DataFrame:
 def _write_metadata(manifest: pd.DataFrame, out: Path) -> bool:
     """Write ``metadata.csv`` into each split; return False if it had to be ``provenance.csv``.
 
-    CSV has no types: a class named ``None`` or ``007`` would be read back as nothing or 7. Loaders that find no
-    ``metadata.csv`` take the labels from the folders.
+    CSV has no types: a class named ``None`` or ``007`` would be read back as nothing or 7. A name such as ``=1+1`` must
+    be read as it is there, and must not run in a spreadsheet. Loaders that find no ``metadata.csv`` take the labels
+    from the folders.
     """
     splits = [split for split in SPLITS if (manifest["split"] == split).any()]
-    tables = {split: manifest[manifest["split"] == split] for split in splits}
-    survives = _labels_survive_csv([sorted(set(table["label"])) for table in tables.values()])
-    for split, table in tables.items():
-        metadata = table.assign(file_name=table["path"].str.removeprefix(f"{split}/"))[METADATA].replace("", "none")
-        text = metadata.to_csv(index=False, lineterminator="\n")
-        files.write_text(out / split / ("metadata.csv" if survives else "provenance.csv"), text)
+    of_split = {split: manifest[manifest["split"] == split] for split in splits}
+    survives = _labels_survive_csv([sorted(set(rows["label"])) for rows in of_split.values()])
+    survives &= not tables.holds_formulas(manifest[["label", "source_file"]])
+    for split, rows in of_split.items():
+        metadata = rows.assign(file_name=rows["path"].str.removeprefix(f"{split}/"))[METADATA].replace("", "none")
+        tables.write_csv(out / split / ("metadata.csv" if survives else "provenance.csv"), metadata)
     return survives
 
 

@@ -31,19 +31,18 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table for people to open, whole or not at all; no cell is a formula, see ``spreadsheet_safe``."""
-    files.write_text(path, spreadsheet_safe(table).to_csv(index=False, lineterminator="\n"))
-
-
-def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose texts no spreadsheet takes for formulas."""
-    texts = table.select_dtypes(["object", "str", "category"]).columns
-    return table.assign(**{name: [_safe(value) for value in table[name]] for name in texts})
+    """Write a table for people to open, whole or not at all; none of its texts is a formula in a spreadsheet."""
+    safe = table.assign(**{name: [_safe(value) for value in table[name]] for name in _texts(table)})
+    files.write_text(path, safe.to_csv(index=False, lineterminator="\n"))
 
 
 def holds_formulas(table: pd.DataFrame) -> bool:
     """Tell whether a spreadsheet would run a text of a table."""
-    return not spreadsheet_safe(table).equals(table)
+    return any(_safe(value) is not value for name in _texts(table) for value in table[name])
+
+
+def _texts(table: pd.DataFrame) -> list[str]:
+    return list(table.select_dtypes(exclude=["number", "bool"]).columns)
 
 
 def _safe(value: object) -> object:

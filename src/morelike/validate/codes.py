@@ -171,6 +171,12 @@ CODES = {
         "Rename a folder; `fix` merges them under the commonest.",
         ("fail", "fix", "warn", "ignore"),
     ),
+    "unsafe_label": Code(
+        "set",
+        "A label that not every system can name a folder by, such as CON, or one with hidden characters.",
+        "Rename the folder; `fix` exports it under a name like it, and the manifest keeps the label.",
+        ("fail", "fix", "ignore"),
+    ),
     "drift_statistics": Code(
         "drift",
         "A statistic is spread otherwise than in the last accepted set.",

@@ -160,6 +160,7 @@ def find_faults(
         int(fault_rules["near_duplicate"].limit),
     )
     found += [sets.near_duplicates(images, fault_rules["near_duplicate"].limit), sets.leaks(images)]
+    found.append(sets.unsafe_labels(images["label"]))
     images = _without(images, found, fault_rules)
     labels = {label for label in table.loc[~table["code"].isin(["not_an_image", "stray"]), "label"] if label}
     if fault_rules["label_spelling"].policy == "fix":

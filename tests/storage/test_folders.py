@@ -1,0 +1,49 @@
+"""folders: whatever a class is called, its folder can be made, listed and unpacked anywhere."""
+
+import unicodedata
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from morelike.storage import folders
+
+PARTS = [
+    "a",
+    "A",
+    "e\u0301",
+    "\u00e9",
+    "CON",
+    "nul",
+    ".",
+    " ",
+    "/",
+    "\\",
+    "\u202e",
+    "\x1b",
+    "\n",
+    "=",
+    "-",
+    "1",
+    "x" * 90,
+]
+
+
+@given(st.sets(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("".join), max_size=30))
+@example({"..", ".", "a", "A", "_"})
+def test_every_label_gets_a_folder_of_its_own_that_every_system_can_hold(labels):
+    named = folders.names(sorted(labels))
+    assert set(named) == labels
+    twins = [unicodedata.normalize("NFC", name).casefold() for name in named.values()]
+    assert len(set(twins)) == len(labels)
+    for name in named.values():
+        assert 0 < len(name.encode()) < 250
+        assert name.isprintable() or unicodedata.category(max(name)) == "Mn"
+        assert not set(name) & set('<>:"/\\|?*\u202e\n\x1b')
+        assert not name.endswith((".", " "))
+        assert not name.startswith((".", "=", "@"))
+        assert name.partition(".")[0].upper() not in ("CON", "NUL", "PRN", "AUX", "COM1")
+
+
+def test_a_label_that_is_safe_is_its_folder():
+    labels = ["Alpha", "ünï", "-1", "+1", "console", "a.b", "日本"]
+    assert folders.names(labels) == dict(zip(labels, labels, strict=True))
