@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from morelike.core.errors import OF_THE_DISK, DamagedFile, shown
 
 FORMULA = tuple("=@+-\t\r\uff1d\uff20\uff0b\uff0d")  # how formulas begin (OWASP, "CSV injection")
@@ -104,7 +106,7 @@ def readable(path: Path, expected: str) -> Iterator[None]:
         if error.errno is not None:
             raise
         raise DamagedFile(path, expected, error) from error
-    except (ValueError, LookupError, TypeError, EOFError, RecursionError, SyntaxError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError, yaml.YAMLError) as error:
         raise DamagedFile(path, expected, error) from error
 
 

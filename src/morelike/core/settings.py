@@ -98,8 +98,12 @@ class Params:
         try:
             return kind.model_validate(values)
         except pydantic.ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join([key, *(str(part) for part in first["loc"])])
+            first, *others = error.errors()
+            place = [str(part) for part in first["loc"]]
+            if place and place[-1].startswith("literal["):  # such as auto, or a number: the next says which number
+                place.pop()
+                first["msg"] = " or ".join([first["msg"], *(other["msg"] for other in others[:1])])
+            where = ".".join([key, *place])
             if first["type"] == "missing":  # its input is all that stands around it
                 raise ParamsError(self.path, where, None, "this key") from error
             unknown = first["type"] == "extra_forbidden"
