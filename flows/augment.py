@@ -40,7 +40,10 @@ def augment(raw: str | None = None) -> State:
         state = run_stage.with_options(name=stage)(stage, return_state=True)
         if state.is_failed():
             return Failed(message=state.message)
-    report = artifacts.leave()
+    try:
+        report = artifacts.leave()
+    except MorelikeError as error:
+        return Failed(message=printable(str(error)))
     return Completed(message=f"the report: {os.path.relpath(report)}" if report else "every stage is up to date")
 
 

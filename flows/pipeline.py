@@ -218,8 +218,6 @@ def main() -> None:
             print(printable(f"params.yaml: data.raw is now {use_images(arguments.raw)}"))
         else:
             check()
-    except FileNotFoundError as error:
-        sys.exit(printable(str(error)))
     except (MorelikeError, OSError) as error:
         sys.exit(one_line(error))
 

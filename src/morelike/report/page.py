@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from morelike.core import files
+from morelike.core.errors import printable
 from morelike.core.settings import flattened
 from morelike.report import figures, pictures, provenance
 from morelike.report.settings import Report
@@ -57,6 +58,7 @@ def render(context: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # no hidden character in a name
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
