@@ -117,8 +117,6 @@ class ShardStore:
         self.folder = Path(folder)
         about = self._about()
         self.index = tables.read(self.folder / "index.parquet")
-        if missing := {"label", "split"} - set(self.index.columns):
-            raise DamagedFile(self.folder / "index.parquet", f"the column {min(missing)}", "none of it", REMEDY)
         self.shape = (about["height_px"], about["width_px"], about["channels"])
         self._rows_per_shard, self._pixels_sha256 = about["rows_per_shard"], about["pixels_sha256"]
         self._shards = [self._whole(path) for path in sorted(self.folder.glob("shard-*.npy"))]
@@ -137,8 +135,11 @@ class ShardStore:
 
         Raises:
             StoreError: they are other ones, or the store is damaged in another way.
+            DamagedFile: its index or description cannot be read, or does not say the label and split of each image.
         """
         store = cls(folder)
+        if missing := {"label", "split"} - set(store.index.columns):
+            raise DamagedFile(store.folder / "index.parquet", f"the column {min(missing)}", "none of it", REMEDY)
         digest = hashlib.sha256()
         for path, offset, _ in store._shards:
             with path.open("rb") as shard:
