@@ -258,7 +258,7 @@ def _write_metadata(manifest: pd.DataFrame, out: Path) -> bool:
     splits = [split for split in SPLITS if (manifest["split"] == split).any()]
     of_split = {split: manifest[manifest["split"] == split] for split in splits}
     survives = _labels_survive_csv([sorted(set(rows["label"])) for rows in of_split.values()])
-    survives &= not tables.holds_formulas(manifest[["label", "source_file"]])
+    survives &= tables.is_for_people(manifest[["label", "source_file"]])
     for split, rows in of_split.items():
         metadata = rows.assign(file_name=rows["path"].str.removeprefix(f"{split}/"))[METADATA].replace("", "none")
         tables.write_csv(out / split / ("metadata.csv" if survives else "provenance.csv"), metadata)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from morelike.core import files
+from morelike.core.errors import printable
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -15,8 +16,9 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
         DamagedFile: it is no parquet, or lacks a column.
         OSError: it cannot be read.
     """
-    with files.readable(path, "a table in parquet" + (f" with {', '.join(columns)}" if columns else "")):
-        return pd.read_parquet(path, columns=None if columns is None else list(columns))
+    expected = "a table in parquet" + (f" with {', '.join(columns)}" if columns else "")
+    with files.readable(path, expected), Path(path).open("rb") as file:
+        return pd.read_parquet(file, columns=None if columns is None else list(columns))
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -31,14 +33,14 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table for people to open, whole or not at all; none of its texts is a formula in a spreadsheet."""
+    """Write a table for people to open, whole or not at all: no formulas, no hidden characters in its texts."""
     safe = table.assign(**{name: [_safe(value) for value in table[name]] for name in _texts(table)})
     files.write_text(path, safe.to_csv(index=False, lineterminator="\n"))
 
 
-def holds_formulas(table: pd.DataFrame) -> bool:
-    """Tell whether a spreadsheet would run a text of a table."""
-    return any(_safe(value) is not value for name in _texts(table) for value in table[name])
+def is_for_people(table: pd.DataFrame) -> bool:
+    """Tell whether :func:`write_csv` leaves all texts of a table as they are."""
+    return all(_safe(value) == value for name in _texts(table) for value in table[name])
 
 
 def _texts(table: pd.DataFrame) -> list[str]:
@@ -46,4 +48,4 @@ def _texts(table: pd.DataFrame) -> list[str]:
 
 
 def _safe(value: object) -> object:
-    return files.spreadsheet_safe(value) if isinstance(value, str) else value
+    return files.spreadsheet_safe(printable(value)) if isinstance(value, str) else value
