@@ -36,6 +36,7 @@ def says(error: Exception, monkeypatch, *words: str) -> str:
             "x: No such file or directory: `dvc repro`",
         ),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", ".morelike/x"), ".morelike/x: Not a directory"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", ".m.new", None, "m.json"), "m.json: Is a directory"),
         (MemoryError("Unable to allocate 9 TiB"), "memory ran out (Unable to allocate 9 TiB): free some"),
         (MemoryError(), "memory ran out: free some"),
         (RecursionError("maximum recursion depth exceeded"), "unexpected RecursionError: maximum recursion depth"),

@@ -61,7 +61,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MorelikeError):
         said = str(error)
     elif isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename is not None else ""
+        name = error.filename if error.filename2 is None else error.filename2  # of two, what it was to become
+        where = f"{name}: " if name is not None else ""
         advice = f": {ADVICE[error.errno]}" if error.errno in ADVICE else ""
         said = f"{where}{error.strerror or error or type(error).__name__}{advice}"
     elif isinstance(error, MemoryError):

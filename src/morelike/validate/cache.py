@@ -78,8 +78,8 @@ class Cache:
                     raise ValueError(f"columns {', '.join(table.column_names)}")
                 table.validate(full=True)
                 return table
-        except DamagedFile as error:
-            progress.say(f"{part}: damaged, its images are decoded again ({error.got})")
+        except DamagedFile:
+            progress.say(f"{part}: damaged, its images are decoded again")
             part.unlink(missing_ok=True)
             return None
 

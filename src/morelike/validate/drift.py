@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from scipy.stats import chi2
 
 from morelike.core import files, progress
-from morelike.core.errors import DamagedFile, shortened
+from morelike.core.errors import DamagedFile
 from morelike.core.settings import Count, CountOrZero
 from morelike.validate import rules
 from morelike.validate.policies import FaultRules
@@ -81,10 +81,8 @@ def _kept(accepted: Path) -> dict[str, Profile]:
     try:
         with files.readable(accepted, "profiles of sets"):
             return _Kept.model_validate_json(accepted.read_bytes()).model_dump(exclude_none=True)
-    except DamagedFile as error:
-        progress.say(
-            f"{accepted}: damaged, so nothing is compared with the last accepted set ({shortened(error.got, 80)})"
-        )
+    except DamagedFile:
+        progress.say(f"{accepted}: damaged, so nothing is called drift this time")
         return {}
 
 
