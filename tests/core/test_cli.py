@@ -38,6 +38,7 @@ def says(error: Exception, monkeypatch, *words: str) -> str:
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", ".morelike/x"), ".morelike/x: Not a directory"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", ".m.new", None, "m.json"), "m.json: Is a directory"),
         (MemoryError("Unable to allocate 9 TiB"), "memory ran out (Unable to allocate 9 TiB): free some"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 9 TiB"), "memory ran out (CUDA out of memory."),
         (MemoryError(), "memory ran out: free some"),
         (RecursionError("maximum recursion depth exceeded"), "unexpected RecursionError: maximum recursion depth"),
         (KeyError("row"), "unexpected KeyError: 'row'; this is a bug: `--debug` shows where"),

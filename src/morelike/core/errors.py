@@ -65,8 +65,9 @@ def one_line(error: BaseException) -> str:
         where = f"{name}: " if name is not None else ""
         advice = f": {ADVICE[error.errno]}" if error.errno in ADVICE else ""
         said = f"{where}{error.strerror or error or type(error).__name__}{advice}"
-    elif isinstance(error, MemoryError):
-        said = f"memory ran out ({error}): free some, or lower batch sizes or the size of the images".replace(" ()", "")
+    elif isinstance(error, MemoryError) or "allocate" in str(error):  # PyTorch has an error of its own
+        why = f" ({shortened(str(error), MOST_SHOWN)})" if str(error) else ""
+        said = f"memory ran out{why}: free some, or lower batch sizes, widths or the size of the images"
     else:
         said = f"unexpected {type(error).__name__}: {shortened(str(error), 3 * MOST_SHOWN)}; this is a bug: `--debug` "
         said += "shows where"
