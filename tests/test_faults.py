@@ -118,10 +118,9 @@ def damaged(data: bytes, how: str) -> bytes:
 def cases():
     for stage, paths in READ.items():
         for path in paths:
-            ways = {"cut", "empty", "garbled", "gone"} | ({"zeroed"} if path.endswith(".npy") else set())
-            if stage == "report":  # it shows what there is, and checks no pixels
-                ways -= {"gone", "zeroed"} | {"csv": {"cut"}, "lock": {"empty"}}.get(path.rpartition(".")[2], set())
-            yield from ((stage, path, how) for how in sorted(ways))
+            ways = ["cut", "empty", "garbled", "gone", *(["zeroed"] if path.endswith(".npy") else [])]
+            # The report shows what there is, and checks no pixels.
+            yield from ((stage, path, how) for how in (["garbled"] if stage == "report" else ways))
 
 
 @pytest.mark.parametrize(("stage", "path", "how"), list(cases()))

@@ -9,7 +9,7 @@ from morelike.core.errors import DamagedFile
 from morelike.storage import tables
 
 FORMULAS = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\uff1d1"]
-PLAIN = ["a", "a=b", "-1", "+2.5", "-1e9", "", "'", "é"]
+PLAIN = ["a", "a=b", "-1", "+2.5", "-1e9", "", "'", "é", "a\u00a0b"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -28,7 +28,7 @@ def test_a_hidden_character_is_written_out_and_ends_no_row(tmp_path):
 
 
 def test_other_texts_and_numbers_are_as_they_were(tmp_path):
-    table = pd.DataFrame({"file": PLAIN, "value": range(-4, 4)})
+    table = pd.DataFrame({"file": PLAIN, "value": range(len(PLAIN))})
     tables.write_csv(tmp_path / "t.csv", table)
     assert (tmp_path / "t.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
     assert tables.is_for_people(table)

@@ -34,18 +34,25 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table for people to open, whole or not at all: no formulas, no hidden characters in its texts."""
-    safe = table.assign(**{name: [_safe(value) for value in table[name]] for name in _texts(table)})
-    files.write_text(path, safe.to_csv(index=False, lineterminator="\n"))
+    for name, safe in _unlike(table).items():
+        table = table.assign(**{name: [safe.get(value, value) for value in table[name]]})
+    files.write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def is_for_people(table: pd.DataFrame) -> bool:
     """Tell whether :func:`write_csv` leaves all texts of a table as they are."""
-    return all(_safe(value) == value for name in _texts(table) for value in table[name])
+    return not _unlike(table)
 
 
-def _texts(table: pd.DataFrame) -> list[str]:
-    return list(table.select_dtypes(exclude=["number", "bool"]).columns)
+def _unlike(table: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return for each column the texts that are not written as they are, and what is written; no column without one."""
+    found = {}
+    for name in table.select_dtypes(exclude=["number", "bool"]):
+        texts = [text for text in table[name].unique().tolist() if isinstance(text, str) and not _is_safe(text)]
+        safe = {text: files.spreadsheet_safe(printable(text)) for text in texts}
+        found[name] = {text: written for text, written in safe.items() if written != text}
+    return {name: texts for name, texts in found.items() if texts}
 
 
-def _safe(value: object) -> object:
-    return files.spreadsheet_safe(printable(value)) if isinstance(value, str) else value
+def _is_safe(text: str) -> bool:
+    return text.isprintable() and not files.is_formula(text)
