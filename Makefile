@@ -15,16 +15,20 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export NO_MKDOCS_2_WARNING := 1
-export NO_MKDOCS_2_WARNING := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+# A path reaches the shell as it is typed, by the environment: no quote, `$` or backtick in it means anything.
+unexport RAW
+export IMAGES := $(value RAW)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 repro: $(READY) ## the whole pipeline, only what changed; RAW=some/folder takes your images instead of the digits
 ifdef RAW
-	@$(PY) -m flows.pipeline use-images "$(RAW)"
+	@$(PY) -m flows.pipeline use-images -- "$$IMAGES"
 endif
+	@$(PY) -m flows.pipeline check
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(PY) -m dvc config --local core.no_scm true
 	$(PY) -m dvc repro
 	@echo "The report: file://$(CURDIR)/reports/index.html"

@@ -1,19 +1,19 @@
 """What a run leaves in Prefect: the verdict with every metric, the counts of images, and a link to the report."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from flows import pipeline
+from morelike.core import files
 from morelike.core.settings import flattened
 
 
 def leave() -> Path | None:
     """Create the artifacts from what the stages wrote; return the page of the report, None if there is none."""
     found = [path for path in pipeline.metrics() if path.exists()]
-    metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in found}
+    metrics = {path.stem: files.read_json(path) for path in found}
     create_markdown_artifact(markdown(metrics), key="verdict", description="The verdict and every metric")
     create_table_artifact(table(metrics), key="counts", description="Images per class, and what was quarantined")
     report = next((path for path in pipeline.outs() if path.suffix == ".html" and path.exists()), None)

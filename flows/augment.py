@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed, State
 
 from flows import artifacts, pipeline
 from flows.stage_process import StageError, repro
+from morelike.core.errors import MorelikeError, printable
 
 
 @task(task_run_name="{stage}")
@@ -33,13 +34,16 @@ def augment(raw: str | None = None) -> State:
         if raw:
             pipeline.use_images(raw)
         stages = pipeline.order()
-    except (FileNotFoundError, DvcException) as error:
-        return Failed(message=str(error))
+    except (MorelikeError, FileNotFoundError, DvcException) as error:
+        return Failed(message=printable(str(error)))
     for stage in stages:
         state = run_stage.with_options(name=stage)(stage, return_state=True)
         if state.is_failed():
             return Failed(message=state.message)
-    report = artifacts.leave()
+    try:
+        report = artifacts.leave()
+    except MorelikeError as error:
+        return Failed(message=printable(str(error)))
     return Completed(message=f"the report: {os.path.relpath(report)}" if report else "every stage is up to date")
 
 

@@ -1,6 +1,6 @@
 """What DVC knows of the pipeline: its stages in order, what they write, and where its images are.
 
-``python -m flows.pipeline use-images FOLDER`` and ``python -m flows.pipeline remove-outs`` are what ``make`` calls.
+``python -m flows.pipeline`` is what ``make`` calls: ``check``, ``use-images FOLDER`` and ``remove-outs``.
 """
 
 import argparse
@@ -13,6 +13,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from morelike.core import files, settings
+from morelike.core.errors import MorelikeError, one_line, printable
 
 
 def order(root: Path | str = ".") -> list[str]:
@@ -104,20 +107,31 @@ def target(out: str, root: Path | str = ".") -> Target:
         )
 
 
+def check(root: Path | str = ".") -> None:
+    """Check ``params.yaml`` before DVC reads it: DVC takes paths from there, and clears them before a stage runs.
+
+    Raises:
+        MorelikeError: names the key, what was expected, and what was got.
+    """
+    settings.read(Path(root) / settings.PATH)
+
+
 def use_images(raw: str, root: Path | str = ".") -> str:
     """Set ``data.raw`` in ``params.yaml``, whose comments stay, and return the path as it was written.
 
     Raises:
         FileNotFoundError: nothing is at ``raw``, seen from ``root``.
+        MorelikeError: ``params.yaml`` cannot be read.
     """
     path = os.path.normpath(os.path.expanduser(raw))
     if not (Path(root) / path).exists():
         raise FileNotFoundError(f"{raw}: no such folder or file, seen from {Path(root).resolve()}")
-    params = Path(root) / "params.yaml"
-    text = params.read_text(encoding="utf-8")
+    params = Path(root) / settings.PATH
+    text = settings.text(params)
+    settings.parse(text, params)  # ruamel's own error would name no file
     changed = with_values(text, {"data.raw": path})
     if changed != text:
-        params.write_text(changed, encoding="utf-8")
+        files.write_text(params, changed)
     return path
 
 
@@ -174,7 +188,7 @@ def value_of(values: Any, key: str) -> Any:
 
 
 def _float(representer: Any, value: float) -> Any:
-    """Write 1e-05 as 1.0e-05: PyYAML would read the former as text."""
+    """Write 1e-05 as 1.0e-05: readers of YAML 1.1 take the former for text."""
     text = repr(value)
     text = text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
     return representer.represent_scalar("tag:yaml.org,2002:float", text)
@@ -194,15 +208,18 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("use-images").add_argument("raw")
     commands.add_parser("remove-outs")
+    commands.add_parser("check")
     arguments = parser.parse_args()
-    if arguments.command == "remove-outs":
-        for path in remove_outs():
-            print(f"removed {path}")
-        return
     try:
-        print(f"params.yaml: data.raw is now {use_images(arguments.raw)}")
-    except FileNotFoundError as error:
-        sys.exit(str(error))
+        if arguments.command == "remove-outs":
+            for path in remove_outs():
+                print(f"removed {path}")
+        elif arguments.command == "use-images":
+            print(printable(f"params.yaml: data.raw is now {use_images(arguments.raw)}"))
+        else:
+            check()
+    except (MorelikeError, OSError) as error:
+        sys.exit(one_line(error))
 
 
 if __name__ == "__main__":

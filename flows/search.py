@@ -24,7 +24,7 @@ from flows.tuning.settings import Search
 from flows.tuning.study import Study
 from flows.tuning.workers import Project, Worker
 from morelike.core import files, settings
-from morelike.core.errors import MorelikeError
+from morelike.core.errors import MorelikeError, one_line, printable
 from morelike.core.settings import Params
 
 PARAMS = Path("params.yaml")
@@ -42,7 +42,7 @@ def search(say: Callable[[str], None], apply: bool = False) -> None:
     """
     given = settings.read(PARAMS)
     target = pipeline.target(given.section("search", Search).metric_file) if "search" in given.values else None
-    text = PARAMS.read_text(encoding="utf-8")
+    text = settings.text(PARAMS)
     params, chosen, drawn = space.check(text, target)
     with _alone():
         project = workers.project(Path(), os.path.normpath(params.value("data.raw")), target)
@@ -161,9 +161,11 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        search(lambda line: print(line, flush=True), arguments.apply)
-    except (MorelikeError, FileNotFoundError, DvcException) as error:
-        sys.exit(f"search: {error}")
+        search(lambda line: print(printable(line), flush=True), arguments.apply)
+    except (MorelikeError, OSError) as error:
+        sys.exit(f"search: {one_line(error)}")
+    except DvcException as error:
+        sys.exit(printable(f"search: {error}"))
     except KeyboardInterrupt:
         print("search: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)

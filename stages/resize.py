@@ -8,11 +8,11 @@ from morelike.resize.settings import Resize
 from morelike.storage.settings import Data
 
 
-def main(raw: str, validated: Path, out: Path) -> None:
+def main(validated: Path, out: Path) -> None:
     """Write the resized store."""
     params = settings.read()
-    background = params.section("data", Data).background_rgb
-    form = resize.write_resized(raw, validated, out, params.section("resize", Resize), background)
+    data = params.section("data", Data)
+    form = resize.write_resized(data.raw, validated, out, params.section("resize", Resize), data.background_rgb)
     progress.say(
         f"resize: {form['checks']['float_view']['images']} images of {form['width_px']}×{form['height_px']} px"
     )

@@ -9,15 +9,16 @@ from morelike.synthesize import sampling
 from morelike.synthesize.settings import Synthesize
 
 
-def main(model: str, resized: Path, trained: Path, out: Path) -> None:
+def main(model: str, resized: Path, models: Path, synthetic: Path) -> None:
     """Make the images that ``synthesize`` in params.yaml asks of ``model``."""
     params = settings.read()
     chosen = registry.synthesis_settings_of(model, params)
     common = params.section("synthesize", Synthesize, besides=settings.model_names(params))
     precision = params.value("train.precision")
-    maker = sampling.Maker(model, trained, ShardStore(resized), chosen, common.batch_size, precision, params.seed)
+    store = ShardStore.checked(resized)
+    maker = sampling.Maker(model, models / model, store, chosen, common.batch_size, precision, params.seed)
     counts = sampling.counts_per_class(maker.store, common.per_class, common.at_least)
-    with files.written_aside(out) as aside:
+    with files.written_aside(synthetic / model) as aside:
         made = sampling.synthesize(maker, counts, aside)
     progress.say(f"{model}: {made['images']:,} images of {len(counts)} classes by {chosen.method}")
 

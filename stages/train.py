@@ -9,20 +9,21 @@ from morelike.train.images import ImageTraining, train
 from morelike.train.settings import Train
 
 
-def main(
-    model: str, resized: Path, noisy: Path, out: Path, live: Path, curves: Path, metrics: Path, base: Path | None = None
-) -> None:
+def main(model: str, resized: Path, noisy: Path, models: Path, live: Path, curves: Path, metrics: Path) -> None:
     """Train ``model`` on the images of ``resized``; its settings are ``train`` and ``models.MODEL``."""
     params = settings.read()
     chosen = registry.settings_of(model, params)
     settings.check(params, models=True)
-    std = files.read_json(resized / "normalisation.json")["std"]
+    std = files.read_json(resized / "normalisation.json", "std")["std"]
     common = params.section("train", Train)
-    task = ImageTraining(model, ShardStore(resized), ShardStore(noisy), std, common, chosen, params.seed, base)
-    measured = train(task, out, live, cli.STATE)
+    base = models / common.base if model in common.models_on_base else None
+    stores = ShardStore.checked(resized), ShardStore.checked(noisy)
+    task = ImageTraining(model, *stores, std, common, chosen, params.seed, base)
+    measured = train(task, models / model, live / model, cli.STATE)
     if measured is not None:  # the first of several processes
-        files.write_json(metrics, measured)
-        files.write_bytes(curves, (out / "history.csv").read_bytes())  # alone in its folder, as `dvc plots` needs it
+        files.write_json(metrics / f"train-{model}.json", measured)
+        history = (models / model / "history.csv").read_bytes()
+        files.write_bytes(curves / f"{model}.csv", history)  # alone in its folder, as `dvc plots` needs it
 
 
 if __name__ == "__main__":

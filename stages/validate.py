@@ -6,15 +6,17 @@ from morelike.core import cli
 from morelike.validate import codes
 
 
-def main(raw: str, out: Path, metrics: Path) -> None:
-    """Audit ``raw`` into ``out``."""
+def main(out: Path, metrics: Path) -> None:
+    """Audit the images at ``data.raw`` into ``out``."""
     # Not above: the workers load this module too, and need little to start fast.
     from morelike.core import files, settings
+    from morelike.storage.settings import Data
     from morelike.validate import run
     from morelike.validate.settings import Validate
 
     params = settings.read()
     audit = run.Audit.of(params, out, cli.STATE)
+    raw = params.section("data", Data).raw
     files.write_json(metrics, run.validate(raw, params.section("validate", Validate), audit))
 
 

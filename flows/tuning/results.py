@@ -103,5 +103,9 @@ def _csv(columns: list[str], lines: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: _plain(value) for name, value in line.items()} for line in lines)
     return text.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    return files.spreadsheet_safe(value) if isinstance(value, str) else value

@@ -50,12 +50,18 @@ def test_every_section_belongs_to_one_room_and_is_there():
         ("export", None, "export: expected Input should be a valid dictionary"),
         ("synthesize.vea", {}, "synthesize.vea: expected no such key"),
         ("models", [], "models: expected a section per model"),
+        ("train.models", ["../x"], "train.models.0: expected a model's name: at most 64 letters"),
+        ("train.base", "vae; touch x", "train.base: expected a model's name"),
+        ("resize.width_px", 10**9, "less than or equal to 8192, got 1000000000"),
+        ("seed", "x" * 10**6, "seed: expected a whole number from 0 on, got 'xxx"),
+        ("corrupt", {"recipe": [["x" * 99] * 99] * 99}, "corrupt.recipes: expected this key, got None"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_whoever_reads_the_file(key, value, said):
     with pytest.raises(ParamsError) as caught:
         settings.check(changed(key, value))
     assert said in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("key", ["models.vae.width", "synthesize.dae.steps"])

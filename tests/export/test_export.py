@@ -19,6 +19,7 @@ from morelike.images import pixels
 from morelike.images.settings import Augment
 from morelike.report import page
 from morelike.report.settings import Report
+from morelike.storage import folders
 from morelike.storage.shards import ShardStore, ShardWriter
 
 SETTINGS = Export(
@@ -363,6 +364,27 @@ def test_the_mean_colour_difference_is_the_shift_that_was_made(rooms):
     assert measured["mean_colour_synthetic"] == pytest.approx(new_colour)
     assert measured["mean_colour_difference"] == pytest.approx(np.abs(real_colour - new_colour).max())
     assert measured["mean_colour_difference"] == pytest.approx(20 / 255, abs=0.02)
+
+
+@pytest.mark.parametrize("label", ["=cmd|' /C calc'!A0", "a\u202egnp\x1b[2J"])
+def test_a_label_that_would_run_or_hide_is_written_out_and_kept_in_the_manifest(rooms, label):
+    write_real(rooms / "resized", (label, "CON"))
+    write_synthetic(rooms / "synthetic/dae", noise_images(1, seed=1), [label])
+    run(rooms)
+    out = rooms / "augmented"
+    manifest = pd.read_parquet(out / "manifest.parquet")
+    assert set(manifest["label"]) == {label, "CON"}
+    assert {path.name for path in (out / "train").iterdir()} == {
+        *folders.names([label]).values(),
+        "_CON",
+        "provenance.csv",
+    }
+    for row in manifest.itertuples():
+        assert (out / row.path).is_file()
+        assert row.path.isprintable()
+    for text in [(out / "train/provenance.csv").read_text(), (out / "README.md").read_text().partition("\n---\n")[2]]:
+        assert not any(cell.startswith("=") for line in text.splitlines() for cell in line.split(","))
+        assert text.replace("\n", "").isprintable()
 
 
 def test_the_card_counts_what_is_there_and_escapes_class_names(rooms):

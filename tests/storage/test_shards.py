@@ -165,3 +165,15 @@ def test_reading_more_rows_than_memory_holds_is_refused(tmp_path, monkeypatch):
     assert len(store.read(range(4))) == 4
     with pytest.raises(StoreError, match="does not fit in memory: 5 images"):
         store.read(range(5))
+
+
+def test_pixels_that_are_not_those_that_were_written_are_refused_where_a_stage_opens_them(tmp_path, small_shards):
+    write(tmp_path, drawn(25))
+    assert len(ShardStore.checked(tmp_path)) == 25
+    shard = tmp_path / "shard-00001.npy"
+    data = bytearray(shard.read_bytes())
+    data[-30:-10] = bytes(20)
+    shard.write_bytes(data)
+    assert len(ShardStore(tmp_path)) == 25
+    with pytest.raises(StoreError, match=r"its pixels are damaged: expected sha256 .*; delete the folder and run"):
+        ShardStore.checked(tmp_path)

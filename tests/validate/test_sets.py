@@ -48,6 +48,13 @@ def test_labels_that_differ_by_case_or_spaces_are_found():
     assert sets.misspelt(labels)["label"].tolist() == ["New  York", "cat "]
 
 
+def test_a_label_that_no_folder_can_have_everywhere_is_found_with_the_folder_that_it_gets():
+    found = sets.unsafe_labels(pd.Series(["cat", "CON", "a/b", "gnp\u202e", "cat"]))
+    assert found["label"].tolist() == ["CON", "a/b", "gnp\u202e"]
+    assert found["detail"].tolist()[0] == "'CON' is exported into a folder '_CON'"
+    assert set(found["code"]) == {"unsafe_label"}
+
+
 def accept(tmp_path, table):
     findings, kept = drift.against_last(table, tmp_path / "accepted.json", DRIFT)
     drift.files.write_json(tmp_path / "accepted.json", kept)

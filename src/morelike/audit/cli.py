@@ -37,17 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the audit and return its exit code; an error is one line on stderr."""
-    from morelike.core.errors import MorelikeError
-    from morelike.core.text import printable
+    from morelike.core.errors import one_line
 
     try:
         return _audited(arguments)
     except Exception as error:
         if arguments.debug:
             raise
-        foreseen = isinstance(error, MorelikeError | OSError)
-        said = error if foreseen else f"unexpected {type(error).__name__}: {error}; this is a bug: --debug shows where"
-        print(printable(f"morelike audit: {said}"), file=sys.stderr)
+        print(f"morelike audit: {one_line(error)}", file=sys.stderr)
         return COULD_NOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -103,7 +100,7 @@ def table(found, terminal: bool) -> str:
     from rich.text import Text
 
     from morelike.audit.audited import counted, lines
-    from morelike.core.text import printable
+    from morelike.core.errors import printable
 
     console = Console(width=None if terminal else WIDTH_IN_A_FILE, highlight=False, markup=False, emoji=False)
     shown = Table(box=box.ROUNDED if terminal else None)

@@ -15,8 +15,8 @@ from morelike.audit.errors import AuditError
 from morelike.audit.reading import Reader, Stored, stored_in
 from morelike.audit.workers import without_main
 from morelike.core import compute, progress
+from morelike.core.errors import printable
 from morelike.core.files import write_text
-from morelike.core.text import printable
 from morelike.images import pixels, stderr
 from morelike.images.errors import ImageError
 from morelike.pages import rendering

@@ -16,10 +16,10 @@ def run(main: Callable[..., None], **answers: Callable[[str], str]) -> None:
 
     Each of ``answers`` is an option ``--name VALUE`` that prints what it returns and ends, as ``--help`` does.
 
-    A :class:`~morelike.core.errors.MorelikeError` ends as one line on stderr and exit code 1, without a
-    traceback unless ``--debug`` is given; an interrupt as exit code 130.
+    Every error ends as one line on stderr and exit code 1, without a traceback unless ``--debug`` is given; an
+    interrupt as exit code 130.
     """
-    from morelike.core.errors import MorelikeError
+    from morelike.core.errors import one_line
 
     parser = argparse.ArgumentParser(description=sys.modules[main.__module__].__doc__)
     parser.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
@@ -34,13 +34,14 @@ def run(main: Callable[..., None], **answers: Callable[[str], str]) -> None:
     debug = arguments.pop("debug")
     for name in answers:
         del arguments[name]
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer letters than a name has
     try:
         main(**arguments)
-    except MorelikeError as error:
+    except Exception as error:
         if debug:
             raise
         stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
-        sys.exit(f"{stage}: {error}")
+        sys.exit(f"{stage}: {one_line(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
 

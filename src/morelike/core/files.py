@@ -10,6 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from morelike.core.errors import OF_THE_DISK, DamagedFile, shown
+
+FORMULA = tuple("=@+-\t\r\uff1d\uff20\uff0b\uff0d")  # how formulas begin (OWASP, "CSV injection")
+
 
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
@@ -26,7 +32,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         shutil.rmtree(leftover, ignore_errors=True)
     aside.mkdir()
     try:
-        yield aside
+        with naming(aside):
+            yield aside
         if path.exists():
             path.rename(old)
         aside.rename(path)
@@ -47,10 +54,22 @@ def write_bytes(path: Path, data: bytes) -> None:
     _remove_orphans(path)
     aside = _beside(path, "new")
     try:
-        aside.write_bytes(data)
+        with naming(aside):
+            aside.write_bytes(data)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give ``path`` to an error of the disk that names no file: a full disk does not say where it is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in OF_THE_DISK:
+            error.filename = str(path)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -58,9 +77,61 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: Path, *keys: str) -> Any:
+    """Read a JSON file that this project wrote; with ``keys``, a mapping that has them.
+
+    Raises:
+        DamagedFile: it is no JSON, or a key is missing.
+        OSError: it cannot be read.
+    """
+    with readable(path, "JSON"):
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise DamagedFile(path, f"the key {missing[0]}", shown(value))
+    return value
+
+
+@contextlib.contextmanager
+def readable(path: Path, expected: str) -> Iterator[None]:
+    """Say of a file that what reads it cannot make sense of it.
+
+    Raises:
+        DamagedFile: in place of the reader's own error.
+        OSError: the system's own, with its number, is raised as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise DamagedFile(path, expected, error) from error
+    except (ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError, yaml.YAMLError) as error:
+        raise DamagedFile(path, expected, error) from error
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Return a text for a CSV that people open: what a spreadsheet would run gets a ``'`` in front; numbers do not.
+
+    >>> [spreadsheet_safe(text) for text in ("=1+1", "-2.5", "-rf", "cat")]
+    ["'=1+1", '-2.5', "'-rf", 'cat']
+    """
+    return f"'{text}" if is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Tell whether a spreadsheet would run a text from a CSV file.
+
+    >>> is_formula("=cmd|' /C calc'!A0"), is_formula("+1")
+    (True, False)
+    """
+    if not text.startswith(FORMULA):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def fingerprint(value: Any) -> str:

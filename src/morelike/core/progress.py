@@ -7,6 +7,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
+from morelike.core.errors import printable
+
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
 _muted = False
@@ -19,9 +21,9 @@ def mute() -> None:
 
 
 def say(line: str) -> None:
-    """Print one plain line at once, also into a pipe."""
+    """Print one plain line at once, also into a pipe; names in it cannot steer a terminal."""
     if not _muted:
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:

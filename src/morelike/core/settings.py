@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 import yaml
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from morelike.core import strict_yaml
 from morelike.core.errors import ParamsError
 
 PATH = "params.yaml"
 ROOMS = Path(__file__).resolve().parents[1]
+MOST_OF_A_NAME = 64
 OUTSIDE = {"seed", "models", "search"}  # keys of the top that no room's settings.py reads
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -21,7 +23,17 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+BatchSize = Annotated[int, Field(ge=1, le=65536)]
 ChannelWidth = Annotated[int, Field(ge=8, multiple_of=8)]  # group norm takes groups of 8 channels
+
+
+def _is_a_model_name(name: str) -> str:
+    if not (name.isidentifier() and name.isascii() and len(name) <= MOST_OF_A_NAME):
+        raise ValueError(f"a model's name: at most {MOST_OF_A_NAME} letters a to z, digits and _, no digit first")
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_is_a_model_name)]  # it names files and folders
 
 
 class Section(pydantic.BaseModel):
@@ -87,8 +99,14 @@ class Params:
         try:
             return kind.model_validate(values)
         except pydantic.ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join([key, *(str(part) for part in first["loc"])])
+            first, *others = error.errors()
+            place = [str(part) for part in first["loc"]]
+            if place and place[-1].startswith("literal["):  # such as auto, or a number: the next says which number
+                place.pop()
+                first["msg"] = " or ".join([first["msg"], *(other["msg"] for other in others[:1])])
+            where = ".".join([key, *place])
+            if first["type"] == "missing":  # its input is all that stands around it
+                raise ParamsError(self.path, where, None, "this key") from error
             unknown = first["type"] == "extra_forbidden"
             expected = "no such key" if unknown else first["msg"].removeprefix("Value error, ")
             raise ParamsError(self.path, where, first["input"], expected) from error
@@ -102,25 +120,40 @@ def read(path: Path | str = PATH) -> Params:
     Raises:
         ParamsError: as :func:`parse` and :func:`check` do.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(str(path), "the file", "nothing", "a params.yaml in the folder you run in") from error
-    params = parse(text, path)
+    params = parse(text(path), path)
     check(params)
     return params
 
 
-def parse(text: str, path: Path | str = PATH) -> Params:
+def text(path: Path | str = PATH) -> str:
+    """Return the text of a params file.
+
+    Raises:
+        ParamsError: it is missing, cannot be read, or is not encoded as UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ParamsError(str(path), "the file", "nothing", "a params.yaml in the folder you run in") from error
+    except OSError as error:
+        raise ParamsError(str(path), "the file", error.strerror, "a file that this user can read") from error
+    except UnicodeDecodeError as error:
+        got = f"byte {error.object[error.start]:#04x} at place {error.start}"
+        raise ParamsError(str(path), "the file", got, "text encoded as UTF-8; save it as such") from error
+
+
+def parse(content: str, path: Path | str = PATH) -> Params:
     """Return the values in the text of a params file, not validated.
 
     Raises:
-        ParamsError: it is no valid YAML.
+        ParamsError: it is no valid YAML, as :func:`morelike.core.strict_yaml.load` has it.
     """
     try:
-        return Params(yaml.safe_load(text), path)
+        return Params(strict_yaml.load(content), path)
     except yaml.YAMLError as error:
-        raise ParamsError(str(path), "the file", str(error).replace("\n", " "), "valid YAML") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        got = f"line {mark.line + 1}: {problem}" if mark and problem else " ".join(str(error).split())
+        raise ParamsError(str(path), "the file", got, "valid YAML") from error
 
 
 def check(params: Params, models: bool = False) -> None:

@@ -25,7 +25,7 @@ def write_noisy(resized: Path, out: Path, recipes: Recipes, seed: int, workers: 
     Returns:
         Per recipe the number of images, and mean and standard deviation of PSNR (dB) and SSIM.
     """
-    store = ShardStore(resized)
+    store = ShardStore.checked(resized)
     chunks = compute.chunks(list(range(len(store))), ROWS_PER_CHUNK)
     twins = compute.map_ordered(partial(_twins, Path(resized), recipes, seed), chunks, workers)
     measured = []

@@ -12,7 +12,7 @@ from morelike.evaluate import exported, fidelity, verdict
 from morelike.evaluate.ladder import ARMS, ClassifierTraining
 from morelike.evaluate.settings import Evaluate
 from morelike.images.settings import Augment
-from morelike.storage import shards
+from morelike.storage import shards, tables
 
 MOST_PROCESSES = 4  # each loads torch, which takes about 1 GB
 
@@ -143,4 +143,4 @@ def _write_tables(out: Path, judged: verdict.Judged, store: shards.ShardStore) -
     by_class.to_parquet(out / "recalls.parquet")
     learnt = by_class["label"].isin(judged.classes[k] for k in np.flatnonzero(judged.real_counts))
     by_arm = by_class[learnt].groupby(["arm", "seed"], sort=False)["recall"].mean().rename("balanced_accuracy")
-    by_arm.reset_index().to_csv(out / "arms.csv", index=False, lineterminator="\n")
+    tables.write_csv(out / "arms.csv", by_arm.reset_index())

@@ -1,15 +1,15 @@
 """Read an exported dataset back, as its users will: the PNGs and the manifest, nothing else."""
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from morelike.core import compute
 from morelike.core.progress import track
 from morelike.images import pixels
-from morelike.storage import shards
+from morelike.storage import shards, tables
 from morelike.storage.errors import StoreError
 
 FILES_PER_TASK = 64
@@ -23,30 +23,37 @@ def unpack(augmented: Path, folder: Path) -> shards.ShardStore:
         A store whose index has the columns :data:`COLUMNS` of the manifest, row for row.
 
     Raises:
-        StoreError: no manifest, no images, or images of different sizes.
-        ImageError: an image that cannot be decoded.
+        StoreError: no manifest, no images, one that is not as it was exported.
+        DamagedFile: the manifest cannot be read.
     """
     manifest_path = augmented / "manifest.parquet"
     if not manifest_path.is_file():
         raise StoreError(f"{augmented}: no exported dataset here (manifest.parquet is missing); run `dvc repro`")
-    manifest = pd.read_parquet(manifest_path, columns=COLUMNS)
+    manifest = tables.read(manifest_path, [*COLUMNS, "sha256"])
     if manifest.empty:
         raise StoreError(f"{manifest_path}: expected a row per image, got none")
-    first = pixels.decode_fast((augmented / manifest["path"].iloc[0]).read_bytes())
+    first = _image(augmented / manifest["path"].iloc[0], manifest["sha256"].iloc[0])
     writer = shards.ShardWriter(folder, *first.shape)
-    tasks = compute.chunks(list(manifest["path"]), FILES_PER_TASK)
+    tasks = compute.chunks(list(zip(manifest["path"], manifest["sha256"], strict=True)), FILES_PER_TASK)
     decoded = compute.map_ordered(partial(_decode, augmented, first.shape), tasks)
     for images in track(decoded, len(tasks), "evaluate: decoding"):
         writer.append(images)
-    writer.close(manifest)
+    writer.close(manifest[COLUMNS])
     return shards.ShardStore(folder)
 
 
-def _decode(augmented: Path, shape: tuple[int, int, int], paths: list[str]) -> np.ndarray:
-    images = np.empty((len(paths), *shape), np.uint8)
-    for number, path in enumerate(paths):
-        image = pixels.decode_fast((augmented / path).read_bytes())
-        if image.shape != shape:
-            raise StoreError(f"{augmented / path}: expected {shape} (height, width, channels), got {image.shape}")
-        images[number] = image
+def _image(path: Path, sha256: str) -> np.ndarray:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: expected an image of the dataset, found nothing; run `dvc repro`") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StoreError(f"{path} is damaged: expected the sha256 {sha256}; delete the dataset and run `dvc repro`")
+    return pixels.decode_fast(data)
+
+
+def _decode(augmented: Path, shape: tuple[int, int, int], task: list[tuple[str, str]]) -> np.ndarray:
+    images = np.empty((len(task), *shape), np.uint8)
+    for number, (path, sha256) in enumerate(task):
+        images[number] = _image(augmented / path, sha256)
     return images

@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import yaml
 
+from morelike.core.errors import printable
+
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 HF_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 TEXT = """\
@@ -144,7 +146,7 @@ def _table(heads: list[str], rows: list[list]) -> str:
 
 
 def _escaped(cell: object) -> str:
-    return str(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return printable(str(cell)).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _listed(counts: dict[str, int]) -> str:

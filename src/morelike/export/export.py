@@ -15,7 +15,7 @@ from morelike.export import card, filters, masks
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
-from morelike.storage import folders as class_folders
+from morelike.storage import folders, tables
 from morelike.storage.labels import NO_ATTRIBUTES
 from morelike.storage.shards import ShardStore
 
@@ -77,7 +77,9 @@ def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, 
             not fit the real ones.
     """
     _refuse_untrained(settings, sources.models)
-    resized = ShardStore(sources.resized)
+    quarantine = tables.read(Path(sources.validated) / "quarantine.parquet", ["code"])
+    quarantined = quarantine["code"].value_counts().sort_index().to_dict()
+    resized = ShardStore.checked(sources.resized)
     real = filters.RealImages.of(resized)
     table, filtered = _chosen(resized, Path(sources.synthetic), real, settings, Path(state))
     with files.written_aside(out) as aside:
@@ -88,10 +90,7 @@ def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, 
         filtered.to_parquet(aside / "filtered.parquet")
         described = _write_metadata(manifest, aside)
         measured = summary(table, filtered, real)
-        quarantined = (
-            pd.read_parquet(Path(sources.validated) / "quarantine.parquet")["code"].value_counts().sort_index()
-        )
-        files.write_text(aside / "README.md", card.text(manifest, filtered, quarantined.to_dict(), measured, described))
+        files.write_text(aside / "README.md", card.text(manifest, filtered, quarantined, measured, described))
     return measured
 
 
@@ -99,8 +98,8 @@ def _chosen(
     resized: ShardStore, synthetic: Path, real: filters.RealImages, settings: Export, state: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a row per image to export, and a row per new image that a filter keeps out."""
-    folders = class_folders.names(sorted(set(resized.index["label"])))
-    tables, filtered = [_real_rows(resized, folders)], [_filtered(pd.DataFrame(), "")]
+    of_labels = folders.names(sorted(set(resized.index["label"])))
+    taken, filtered = [_real_rows(resized, of_labels)], [_filtered(pd.DataFrame(), "")]
     for model in sorted(model for model, share in settings.mix.items() if share > 0):
         store = _fitting_store(synthetic / model, resized, real)
         if len(store) == 0:
@@ -108,8 +107,8 @@ def _chosen(
         judged = _judged(store, real, settings)
         filtered.append(_filtered(judged, model))
         _refuse_too_many(filtered[-1], model, len(store), settings.max_filtered_share, state / "export")
-        tables.append(_synthetic_rows(_first_passing(judged, settings.mix[model]), model, store.folder, folders))
-    return pd.concat(tables, ignore_index=True), pd.concat(filtered, ignore_index=True)
+        taken.append(_synthetic_rows(_first_passing(judged, settings.mix[model]), model, store.folder, of_labels))
+    return pd.concat(taken, ignore_index=True), pd.concat(filtered, ignore_index=True)
 
 
 def summary(table: pd.DataFrame, filtered: pd.DataFrame, real: filters.RealImages) -> dict:
@@ -145,7 +144,7 @@ def _refuse_untrained(settings: Export, models: tuple[str, ...]) -> None:
 
 
 def _fitting_store(folder: Path, resized: ShardStore, real: filters.RealImages) -> ShardStore:
-    store = ShardStore(folder)
+    store = ShardStore.checked(folder)
     if store.shape != resized.shape:
         raise ExportError(
             f"{folder}: expected images of {'×'.join(map(str, resized.shape))} as in {resized.folder}, "
@@ -200,22 +199,22 @@ def _first_passing(judged: pd.DataFrame, share: float) -> pd.DataFrame:
     return passing[passing.groupby("label").cumcount() < np.floor(wanted[passing.index])]
 
 
-def _real_rows(resized: ShardStore, folders: dict[str, str]) -> pd.DataFrame:
+def _real_rows(resized: ShardStore, of_labels: dict[str, str]) -> pd.DataFrame:
     names = [f"real_{row:06d}.png" for row in range(len(resized))]
     table = resized.index.rename(columns={"file": "source_file", "sha256": "source_sha256"})
     table = table.assign(**REAL, synthetic=False, seed=-1, nearest_distance=np.nan, row=range(len(resized)))
-    table = _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, folders)
+    table = _with_paths(table.assign(store=str(resized.folder), mean_colour=None), names, of_labels)
     return table.assign(mask=(f"{masks.FOLDER}/" + table["path"]).where(table["mask"] != "", ""))
 
 
-def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, folders: dict[str, str]) -> pd.DataFrame:
+def _synthetic_rows(index: pd.DataFrame, model: str, folder: Path, of_labels: dict[str, str]) -> pd.DataFrame:
     names = [f"{model}_{row:06d}.png" for row in index["row"]]
     table = index.assign(**NEW, split="train", synthetic=True, store=str(folder))
-    return _with_paths(table, names, folders)
+    return _with_paths(table, names, of_labels)
 
 
-def _with_paths(table: pd.DataFrame, names: list[str], folders: dict[str, str]) -> pd.DataFrame:
-    paths = table["split"] + "/" + table["label"].map(folders) + "/" + pd.Series(names, index=table.index, dtype=str)
+def _with_paths(table: pd.DataFrame, names: list[str], of_labels: dict[str, str]) -> pd.DataFrame:
+    paths = table["split"] + "/" + table["label"].map(of_labels) + "/" + pd.Series(names, index=table.index, dtype=str)
     columns = [column for column in MANIFEST if column not in ("path", "sha256")]
     return table.assign(path=paths)[["path", *columns, "store", "row", "mean_colour"]]
 
@@ -257,17 +256,18 @@ def _in_order(manifest: pd.DataFrame) -> pd.DataFrame:
 def _write_metadata(manifest: pd.DataFrame, out: Path) -> bool:
     """Write ``metadata.csv`` into each split; return False if it had to be ``provenance.csv``.
 
-    CSV has no types: a class named ``None`` or ``007`` would be read back as nothing or 7. Loaders that find no
-    ``metadata.csv`` take the labels from the folders.
+    CSV has no types: a class named ``None`` or ``007`` would be read back as nothing or 7. A name such as ``=1+1`` must
+    be read as it is there, and must not run in a spreadsheet. Loaders that find no ``metadata.csv`` take the labels
+    from the folders.
     """
     splits = [split for split in SPLITS if (manifest["split"] == split).any()]
-    tables = {split: manifest[manifest["split"] == split] for split in splits}
-    survives = _labels_survive_csv([sorted(set(table["label"])) for table in tables.values()])
-    for split, table in tables.items():
-        columns = [*METADATA, *(column for column in NEW if (manifest[column] != "").any())]
-        metadata = table.assign(file_name=table["path"].str.removeprefix(f"{split}/"))[columns].replace("", "none")
-        text = metadata.to_csv(index=False, lineterminator="\n")
-        files.write_text(out / split / ("metadata.csv" if survives else "provenance.csv"), text)
+    of_split = {split: manifest[manifest["split"] == split] for split in splits}
+    survives = _labels_survive_csv([sorted(set(rows["label"])) for rows in of_split.values()])
+    survives &= tables.is_for_people(manifest[["label", "source_file"]])
+    columns = [*METADATA, *(column for column in NEW if (manifest[column] != "").any())]
+    for split, rows in of_split.items():
+        metadata = rows.assign(file_name=rows["path"].str.removeprefix(f"{split}/"))[columns].replace("", "none")
+        tables.write_csv(out / split / ("metadata.csv" if survives else "provenance.csv"), metadata)
     return survives
 
 

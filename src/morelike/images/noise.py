@@ -11,15 +11,17 @@ import cv2
 import numpy as np
 from pydantic import Discriminator, Field
 
-from morelike.core.settings import Count, NotNegative, Positive, Section, Share
+from morelike.core.settings import Count, Section, Share
 from morelike.images import pixels
+
+Strength = Annotated[float, Field(ge=0, le=100)]
 
 
 class Gaussian(Section):
     """Add N(0, ``std``²) to every value (sensor and amplifier noise; Gonzalez & Woods, ch. 5), then clip."""
 
     kind: Literal["gaussian"]
-    std: NotNegative = Field(description="standard deviation, pixels in [0, 1]")
+    std: Strength = Field(description="standard deviation, pixels in [0, 1]")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return a noisy copy."""
@@ -45,7 +47,7 @@ class Speckle(Section):
     """Multiply every value by 1 + N(0, ``std``²), then clip: white is hit hardest and black not at all."""
 
     kind: Literal["speckle"]
-    std: NotNegative = Field(description="standard deviation of the factor")
+    std: Strength = Field(description="standard deviation of the factor")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return a noisy copy."""
@@ -56,7 +58,7 @@ class Poisson(Section):
     """Count photons: Poisson(value · ``peak``) / ``peak``, of variance value / ``peak``."""
 
     kind: Literal["poisson"]
-    peak: Positive = Field(description="photons at white")
+    peak: Annotated[float, Field(gt=0, le=1e9)] = Field(description="photons at white")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return a noisy copy."""
@@ -67,7 +69,7 @@ class Blur(Section):
     """Convolve with a Gaussian; the image is mirrored at its border, so its mean stays."""
 
     kind: Literal["blur"]
-    sigma_px: Positive = Field(description="standard deviation of the kernel, pixels")
+    sigma_px: Annotated[float, Field(gt=0, le=100)] = Field(description="standard deviation of the kernel, pixels")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return a blurred copy."""

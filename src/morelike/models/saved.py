@@ -2,15 +2,16 @@
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from morelike.core import files
+from morelike.core.errors import DamagedFile
 from morelike.models import registry
 from morelike.models.base import ImageModel, ImageSpec
 from morelike.models.errors import ModelError
@@ -36,12 +37,17 @@ def load(folder: Path) -> ImageModel:
 
     Raises:
         ModelError: if it is missing, or its weights are not those that were saved.
+        DamagedFile: if what describes them cannot be understood.
     """
     config, weights = about(folder), tensors(folder)
-    spec = ImageSpec(**config["form"] | {"labels": tuple(config["form"]["labels"])})
-    base = _created(folder, config["base"], spec) if "base" in config else None
-    model = _created(folder, config, spec, base)
-    model.load_state_dict(weights)
+    try:
+        spec = ImageSpec(**config["form"] | {"labels": tuple(config["form"]["labels"])})
+        base = _created(folder, config["base"], spec) if "base" in config else None
+        model = _created(folder, config, spec, base)
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as error:
+        remedy = f"delete {folder} and run `dvc repro`"
+        raise DamagedFile(Path(folder) / ABOUT, "what its weights are of", error, remedy) from error
     return model.eval()
 
 
@@ -64,7 +70,8 @@ def write(folder: Path, values: dict[str, Tensor], described: dict[str, Any]) ->
     """Write tensors and what they are of into ``folder``; the JSON holds the checksum of the tensors."""
     plain = {key: value.detach().cpu().contiguous() for key, value in values.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(plain, folder / TENSORS)
+    with files.naming(folder / TENSORS):
+        (folder / TENSORS).write_bytes(safetensors.torch.save(plain))
     files.write_json(folder / ABOUT, described | {"sha256": checksum(folder)})
 
 
@@ -72,15 +79,14 @@ def about(folder: Path) -> dict[str, Any]:
     """Return what the tensors in ``folder`` are of.
 
     Raises:
-        ModelError: it is missing, or no JSON.
+        ModelError: it is missing.
+        DamagedFile: it is no JSON, or lacks the checksum.
     """
     path = Path(folder) / ABOUT
     try:
-        return files.read_json(path)
+        return files.read_json(path, "sha256")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file; train the model first: `dvc repro train`") from error
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{path} is damaged: {error}; delete {folder} and run `dvc repro`") from error
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
@@ -99,7 +105,10 @@ def tensors(folder: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} is damaged: expected sha256 {expected}, got {found}; delete {folder} and run `dvc repro`"
         )
-    return safetensors.torch.load_file(path)
+    try:
+        return safetensors.torch.load_file(path)
+    except SafetensorError as error:  # written so
+        raise DamagedFile(path, "tensors", error, f"delete {folder} and run `dvc repro`") from error
 
 
 def checksum(folder: Path) -> str:

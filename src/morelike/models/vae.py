@@ -8,14 +8,14 @@ fitted to the latents of the train images, which fills far more of latent space 
 
 import math
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from morelike.core.settings import ChannelWidth, Count, NotNegative, Positive
+from morelike.core.settings import ChannelWidth, NotNegative, Positive
 from morelike.models.base import Batch, ImageModel, ImageSpec, ModelSettings, Noise, Outcome
 from morelike.models.base import SynthesisSettings as BaseSynthesisSettings
 from morelike.models.layers import ResidualBlock, crop, norm, pad_to_multiple
@@ -29,7 +29,7 @@ class Settings(ModelSettings):
 
     learning_rate: Positive = Field(description="at its highest")
     width: ChannelWidth = Field(description="channels at full resolution")
-    latent_dims: Count = Field(description="numbers that an image is encoded into")
+    latent_dims: Annotated[int, Field(ge=1, le=4096)] = Field(description="numbers that an image is encoded into")
     beta: NotNegative = Field(description="weight of the KL term, β")
     beta_warmup_images: NotNegative = Field(description="images seen until β is reached")
     logvar_bound: Positive = Field(description="bound on the absolute log-variance of the posterior")

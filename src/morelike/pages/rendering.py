@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from morelike.core.text import printable
+from morelike.core.errors import printable
 
 SHARED = Path(__file__).parent  # holds the style that templates include
 
@@ -17,6 +17,7 @@ def render(template: Path, context: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, SHARED]),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # no hidden character in a name
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,8 +12,10 @@ from morelike.core.settings import flattened
 from morelike.pages import rendering
 from morelike.report import figures, pictures, provenance
 from morelike.report.settings import Report
+from morelike.storage import tables
 
 TEMPLATE = "page.html.j2"
+QUARANTINE = ["file", "label", "code", "value", "limit", "detail"]
 MOST_ROWS = 200  # of a table of files
 SMALL_PX = 40  # images up to this side are enlarged, two classes beside each other
 
@@ -59,8 +61,8 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
     """Return the values of the template; those of a missing piece are None or empty."""
     summary = _json(inputs.evaluation / "summary.json")
     manifest = _table(inputs.augmented / "manifest.parquet", ["split", "label", "synthetic"])
-    quarantine = _table(inputs.validated / "quarantine.parquet")
-    filtered = _table(inputs.augmented / "filtered.parquet")
+    quarantine = _table(inputs.validated / "quarantine.parquet", QUARANTINE)
+    filtered = _table(inputs.augmented / "filtered.parquet", ["generator", "reason"])
     normalisation = _json(inputs.resized / "normalisation.json")
     folders = pictures.Folders(inputs.resized, inputs.noisy, inputs.models, inputs.synthetic, inputs.trained)
     strips = pictures.class_strips(folders, settings.examples)
@@ -82,7 +84,7 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
         "audit": _json(inputs.validated / "summary.json"),
         "findings": _found(_json(inputs.validated / "summary.json")),
         "findings_file": (inputs.validated / "findings.csv").as_posix(),
-        "quarantine": _rows(quarantine, ["file", "label", "code", "value", "limit", "detail"]),
+        "quarantine": _rows(quarantine),
         "quarantined_total": 0 if quarantine is None else len(quarantine),
         "expectations": _json(inputs.validated / "expectations.json"),
         "normalisation": normalisation,
@@ -105,7 +107,7 @@ def _verdict_charts(summary: dict | None) -> dict[str, Markup]:
 
 def _learning_curves(inputs: Inputs) -> dict[str, Markup]:
     paths = {model: inputs.models / model / "history.csv" for model in sorted(inputs.trained)}
-    histories = {model: pd.read_csv(path) for model, path in paths.items() if path.is_file()}
+    histories = {model: tables.read_csv(path) for model, path in paths.items() if path.is_file()}
     return {model: Markup(figures.learning_curves(model, history)) for model, history in histories.items()}
 
 
@@ -147,10 +149,10 @@ def _found(audit: dict | None) -> list[dict[str, Any]]:
     return [{"code": code, **one, "first": "; ".join(one["first"][:2])} for code, one in found.items()]
 
 
-def _rows(table: pd.DataFrame | None, columns: list[str]) -> list[dict[str, Any]]:
+def _rows(table: pd.DataFrame | None) -> list[dict[str, Any]]:
     if table is None:
         return []
-    rows = table[columns].head(MOST_ROWS)
+    rows = table.head(MOST_ROWS)
     return rows.astype(object).where(rows.notna(), None).to_dict("records")
 
 
@@ -164,5 +166,5 @@ def _metrics(inputs: Inputs) -> list[Path]:
     return [path for path in paths if not path.stem.startswith("train-") or path.stem[6:] in inputs.trained]
 
 
-def _table(path: Path, columns: list[str] | None = None) -> pd.DataFrame | None:
-    return pd.read_parquet(path, columns=columns) if path.is_file() else None
+def _table(path: Path, columns: list[str]) -> pd.DataFrame | None:
+    return tables.read(path, columns) if path.is_file() else None

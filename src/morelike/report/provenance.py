@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from morelike.core import files
+
 PACKAGES = ("morelike", "torch", "torchvision", "numpy", "opencv-python-headless", "great-expectations", "dvc")
 
 
@@ -30,19 +32,20 @@ def data_hashes(lock: Path, models: Collection[str]) -> list[dict[str, Any]]:
     """
     if not lock.is_file():
         return []
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
-    return [
-        {
-            "stage": stage,
-            "path": out["path"],
-            "md5": out.get("md5", ""),
-            "bytes": out.get("size"),
-            "files": out.get("nfiles", 1),
-        }
-        for stage, entry in stages.items()
-        if "@" not in stage or stage.partition("@")[2] in models
-        for out in entry.get("outs", [])
-    ]
+    with files.readable(lock, "what DVC writes there"):
+        stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+        return [
+            {
+                "stage": stage,
+                "path": out["path"],
+                "md5": out.get("md5", ""),
+                "bytes": out.get("size"),
+                "files": out.get("nfiles", 1),
+            }
+            for stage, entry in stages.items()
+            if "@" not in stage or stage.partition("@")[2] in models
+            for out in entry.get("outs", [])
+        ]
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ from morelike.storage.shards import ShardWriter
 
 FOLDER = "masks"  # within the store of the images
 MASKS_PER_CHUNK = 32
+COLUMNS = ["mask", "file", "sha256", "width_px", "height_px", "channels"]  # of the audit's table of masks
 Read = Callable[[str, str, int], np.ndarray]
 
 

@@ -20,7 +20,7 @@ from morelike.images.masks import decode as decode_mask
 from morelike.resize import masks, proof, splits
 from morelike.resize.form import Form, to_form
 from morelike.resize.settings import Resize
-from morelike.storage import sources
+from morelike.storage import sources, tables
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import path_of
 from morelike.storage.shards import ShardStore, ShardWriter
@@ -72,7 +72,7 @@ def write_resized(
         SourceError: if a file has changed since it was validated.
         NormalisationError: if a check fails.
     """
-    manifest = pd.read_parquet(Path(validated) / "manifest.parquet")
+    manifest = tables.read(Path(validated) / "manifest.parquet", [*INDEX, "colourfulness"])
     form = chosen_form(manifest, settings)
     source = sources.open_source(raw)
     chunks = compute.chunks(_files_to_resize(manifest), FILES_PER_CHUNK)
@@ -91,7 +91,9 @@ def write_resized(
         report["checks"] = {"float_view": checks, "channel_order": channel_order, "shift_from_train": shifts}
         if (manifest["mask"] != "").any():
             read = partial(_decoded_mask, source)
-            masks.write(read, pd.read_parquet(Path(validated) / "masks.parquet"), form, aside / masks.FOLDER, workers)
+            masks.write(
+                read, tables.read(Path(validated) / "masks.parquet", masks.COLUMNS), form, aside / masks.FOLDER, workers
+            )
         files.write_json(aside / "normalisation.json", report)
     return report
 

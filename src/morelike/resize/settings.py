@@ -1,19 +1,21 @@
 """The one form that all images get: the section ``resize``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from morelike.core.settings import Count, Section
 
+Side = Annotated[int, Field(ge=1, le=8192)]
+
 
 class Resize(Section):
     """The one form that all images get."""
 
-    width_px: Literal["auto"] | Count = Field(
+    width_px: Literal["auto"] | Side = Field(
         description="pixels; auto: from the median size of the train images, at most 64"
     )
-    height_px: Literal["auto"] | Count = Field(description="pixels; auto: as `resize.width_px`")
+    height_px: Literal["auto"] | Side = Field(description="pixels; auto: as `resize.width_px`")
     color: Literal["auto", "grey", "rgb"] = Field(description="auto: rgb if any train image has colour")
     fit: Literal["pad", "crop", "stretch"] = Field(
         description="`pad` adds a border, `crop` cuts the middle out, `stretch` changes the proportions"

@@ -1,6 +1,7 @@
 """Where the raw images are, and how they are read: the section ``data``."""
 
 import math
+from pathlib import PurePath
 from typing import Any, Literal
 
 from PIL import ImageColor
@@ -56,6 +57,15 @@ class Data(Section):
         elif value == "auto" or (type(value) is int and value in Bits.__args__):
             return value
         raise ValueError("auto, 8, 10, 12, 14, 16, or [low, high] with two numbers, low below high")
+
+    @field_validator("raw")
+    @classmethod
+    def _is_a_path_beside_the_project(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("a path on this machine; `dvc import-url` fetches what lies elsewhere")
+        if not value.strip() or "\0" in value or set(PurePath(value).parts) <= {"..", "."}:
+            raise ValueError("a folder or file of images, which the project does not lie in")
+        return value
 
     @field_validator("background")
     @classmethod

@@ -7,15 +7,21 @@ this process's memory, which would otherwise grow with the number of images.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from morelike.core import compute, files
+from morelike.core.errors import DamagedFile
+from morelike.storage import tables
 from morelike.storage.errors import StoreError
 
 MAX_ROWS_PER_SHARD = 1024
 MAX_SHARD_BYTES = 64 * 2**20
+HASHED_BYTES = 2**20  # at once
+ABOUT = ("count", "height_px", "width_px", "channels", "rows_per_shard")
+REMEDY = "delete the folder and run `dvc repro`"
 
 
 def check_fits(count: int, shape: tuple[int, ...], dtype: np.dtype, free_bytes: int | None = None) -> int:
@@ -90,8 +96,11 @@ class ShardWriter:
         files.write_json(self.folder / "store.json", about)
 
     def _flush(self) -> None:
-        np.save(self.folder / f"shard-{self._shards:05d}.npy", self._buffer[: self._filled])
-        self._sha256.update(self._buffer[: self._filled])
+        path, images = self.folder / f"shard-{self._shards:05d}.npy", self._buffer[: self._filled]
+        with files.naming(path), path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(images))
+            file.write(images)  # NumPy's own write does not say that a disk is full
+        self._sha256.update(images)
         self._shards += 1
         self._filled = 0
 
@@ -106,11 +115,8 @@ class ShardStore:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        try:
-            about = files.read_json(self.folder / "store.json")
-        except FileNotFoundError as error:
-            raise StoreError(f"{self.folder}: no store here (store.json is missing); run `dvc repro`") from error
-        self.index = pd.read_parquet(self.folder / "index.parquet")
+        about = self._about()
+        self.index = tables.read(self.folder / "index.parquet")
         self.shape = (about["height_px"], about["width_px"], about["channels"])
         self._rows_per_shard, self._pixels_sha256 = about["rows_per_shard"], about["pixels_sha256"]
         self._shards = [self._whole(path) for path in sorted(self.folder.glob("shard-*.npy"))]
@@ -118,8 +124,34 @@ class ShardStore:
         if not found == len(self.index) == about["count"]:
             raise StoreError(
                 f"{self.folder}: store.json says {about['count']} images, the index has {len(self.index)}, "
-                f"the shards {found}; delete the folder and run `dvc repro`"
+                f"the shards {found}; {REMEDY}"
             )
+
+    @classmethod
+    def checked(cls, folder: Path) -> Self:
+        """Open a store, and compare all its pixels with the checksum that they were written with.
+
+        That reads them once, at 1 to 2 GB/s: a stage opens what it reads like this, its workers need not do it again.
+
+        Raises:
+            StoreError: they are other ones, or the store is damaged in another way.
+            DamagedFile: its index or description cannot be read, or does not say the label and split of each image.
+        """
+        store = cls(folder)
+        if missing := {"label", "split"} - set(store.index.columns):
+            raise DamagedFile(store.folder / "index.parquet", f"the column {min(missing)}", "none of it", REMEDY)
+        digest = hashlib.sha256()
+        for path, offset, _ in store._shards:
+            with path.open("rb") as shard:
+                shard.seek(offset)
+                while part := shard.read(HASHED_BYTES):
+                    digest.update(part)
+        if digest.hexdigest() != store._pixels_sha256:
+            raise StoreError(
+                f"{store.folder}: its pixels are damaged: expected sha256 {store._pixels_sha256}, "
+                f"got {digest.hexdigest()}; {REMEDY}"
+            )
+        return store
 
     def __len__(self) -> int:
         return len(self.index)
@@ -148,12 +180,23 @@ class ShardStore:
     def _whole(self, path: Path) -> tuple[Path, int, int]:
         """Return a shard's path, the offset of its pixels and the number of its images."""
         try:
-            shard = np.load(path, mmap_mode="r")
-        except ValueError as error:
-            raise StoreError(f"{path}: a damaged shard ({error}); delete the folder and run `dvc repro`") from error
-        if shard.dtype != np.uint8 or shard.shape[1:] != self.shape:
-            raise StoreError(f"{path}: expected uint8 N×{self.shape}, got {shard.dtype} {shard.shape}")
+            shard = np.lib.format.open_memmap(path, mode="r")
+        except (ValueError, SyntaxError) as error:
+            raise StoreError(f"{path}: a damaged shard ({error}); {REMEDY}") from error
+        if shard.dtype != np.uint8 or shard.shape[1:] != self.shape or not shard.flags.c_contiguous:
+            raise StoreError(f"{path}: expected uint8 N×{self.shape}, got {shard.dtype} {shard.shape}; {REMEDY}")
         return path, shard.offset, len(shard)
+
+    def _about(self) -> dict:
+        path = self.folder / "store.json"
+        try:
+            about = files.read_json(path, *ABOUT, "pixels_sha256")
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.folder}: no store here (store.json is missing); run `dvc repro`") from error
+        for key in ABOUT:
+            if type(about[key]) is not int or about[key] < (key != "count"):
+                raise DamagedFile(path, f"a whole number as {key}", about[key], REMEDY)
+        return about
 
     def batches(self, rows: np.ndarray | list[int] | None = None, size: int = 256) -> Iterator[np.ndarray]:
         """Yield the images at ``rows`` (all if None), in order, ``size`` at a time."""

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from morelike.core import files, progress
+from morelike.core.errors import DamagedFile, MorelikeError
 from morelike.models import saved
 from morelike.train.schedule import Schedule
 
@@ -39,16 +40,16 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def newest(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return tensors and values of the newest checkpoint that is valid for this budget.
-
-        Raises:
-            ModelError: it is damaged.
-        """
+        """Return tensors and values of the newest checkpoint that is whole and valid for this budget."""
         for path in reversed(self._all()):
-            about = saved.about(path)
-            of_any_budget = about["step"] <= min(self.schedule.cool_down, about["cool_down"])
-            if of_any_budget or about["steps"] == self.schedule.steps:
-                return saved.tensors(path), about
+            try:
+                about = files.read_json(path / saved.ABOUT, "step", "steps", "cool_down", "sha256")
+                of_any_budget = about["step"] <= min(self.schedule.cool_down, about["cool_down"])
+                if of_any_budget or about["steps"] == self.schedule.steps:
+                    return saved.tensors(path), about
+            except (MorelikeError, FileNotFoundError, TypeError):
+                progress.say(f"{path}: a damaged checkpoint; what it would have saved is trained again")
+                shutil.rmtree(path, ignore_errors=True)
         return None
 
     def save(self, step: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -83,7 +84,13 @@ class Checkpoints:
 
     def _is_finished(self) -> bool:
         path = self.folder / "finished.json"
-        return path.exists() and all(asked <= files.read_json(path)[name] for name, asked in self._asked.items())
+        if not path.exists():
+            return False
+        try:
+            done = files.read_json(path, *self._asked)
+            return all(asked <= done[name] for name, asked in self._asked.items())
+        except (DamagedFile, TypeError):
+            return True  # of an unknown budget: begin anew
 
 
 def say_where(about: dict[str, Any], batch_size: int) -> None:

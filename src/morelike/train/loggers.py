@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from morelike.core import progress
+from morelike.storage import tables
 
 try:
     from dvclive import Live
@@ -54,7 +55,7 @@ class Loggers:
         """
         if not history:
             return
-        pd.DataFrame(history).to_csv(self.folder / "history.csv", index=False)
+        tables.write_csv(self.folder / "history.csv", pd.DataFrame(history))
         for row in history[self._logged :]:
             self._live(dict(row), speed)
         self._logged = len(history)

@@ -4,7 +4,17 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from morelike.core.settings import Count, CountOrZero, NotNegative, Positive, Precision, Section, Share
+from morelike.core.settings import (
+    BatchSize,
+    Count,
+    CountOrZero,
+    ModelName,
+    NotNegative,
+    Positive,
+    Precision,
+    Section,
+    Share,
+)
 from morelike.images.settings import Augment
 
 
@@ -38,12 +48,12 @@ class Checks(Section):
 class Train(Section):
     """What the training of all models shares."""
 
-    models: Annotated[list[str], Field(min_length=1)] = Field(
+    models: Annotated[list[ModelName], Field(min_length=1)] = Field(
         description="the models that are trained and make images; one taken off leaves no trace in the next export"
     )
-    base: str = Field(description="the model that those of `train.models_on_base` build on; trained before them")
-    models_on_base: list[str] = Field(description="models that learn from what a trained model makes of images")
-    batch_size: Count = Field(description="images")
+    base: ModelName = Field(description="the model that those of `train.models_on_base` build on; trained before them")
+    models_on_base: list[ModelName] = Field(description="models that learn from what a trained model makes of images")
+    batch_size: BatchSize = Field(description="images")
     class_balance: Share = Field(description="0 draws classes as often as they are, 1 all equally often")
     warmup_images: CountOrZero = Field(description="images in which the learning rate rises from 0")
     cooldown_share: Share = Field(description="share of the budget, at its end, in which the learning rate falls to 0")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from morelike.core import code, files
+from morelike.core import code, files, progress
+from morelike.core.errors import DamagedFile
 from morelike.validate.known_digests import KnownDigests
 
 DECODERS = ("pillow", "opencv-python-headless", "simplejpeg", "numpy", "pillow-heif", "pydicom")
@@ -34,11 +35,12 @@ class Cache:
         """Write the known digests into a file for the workers, and return what looks them up there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         digests = sorted(bytes.fromhex(content) for content in self.table["content"].to_pylist())
-        path = self.folder / f"known-{hashlib.sha256(b''.join(digests)).hexdigest()[:16]}.bin"
-        if not path.exists():
+        data = b"".join(digests)
+        path = self.folder / f"known-{hashlib.sha256(data).hexdigest()[:16]}.bin"
+        if not path.is_file() or path.read_bytes() != data:
             for old in self.folder.glob("known-*.bin"):
                 old.unlink()
-            files.write_bytes(path, b"".join(digests))
+            files.write_bytes(path, data)
         return KnownDigests(path)
 
     def add(self, facts: pa.RecordBatch) -> None:
@@ -59,13 +61,27 @@ class Cache:
 
     def _load(self) -> pa.Table:
         parts = sorted(self.folder.glob("part-*.parquet"))
-        tables = [pq.read_table(part, schema=self.schema) for part in parts]
-        table = pa.concat_tables([self.schema.empty_table(), *tables])
+        known = [table for part in parts if (table := self._whole(part)) is not None]
+        table = pa.concat_tables([self.schema.empty_table(), *known])
         if len(parts) > MOST_PARTS:
             self._write(table)
             for part in parts:
                 part.unlink()
         return table
+
+    def _whole(self, part: Path) -> pa.Table | None:
+        """Return the facts in a file; None, and the file is removed, if it is damaged: they are found anew."""
+        try:
+            with files.readable(part, "facts of images"):
+                table = pq.read_table(part)
+                if not table.schema.equals(self.schema) or table["content"].null_count:
+                    raise ValueError(f"columns {', '.join(table.column_names)}")
+                table.validate(full=True)
+                return table
+        except DamagedFile:
+            progress.say(f"{part}: damaged, its images are decoded again")
+            part.unlink(missing_ok=True)
+            return None
 
     def _write(self, table: pa.Table) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

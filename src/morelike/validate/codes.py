@@ -255,6 +255,12 @@ CODES = {
         OF_THE_SET,
         "images of the small class / images of the large one, at most",
     ),
+    "unsafe_label": Code(
+        "set",
+        "A label that not every system can name a folder by, such as CON, or one with hidden characters.",
+        "Rename the folder; `fix` exports it under a name like it, and the manifest keeps the label.",
+        ("fail", "fix", "ignore"),
+    ),
     "drift_statistics": Code(
         "drift",
         "A statistic is spread otherwise than in the last accepted set.",

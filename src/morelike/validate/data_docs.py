@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from morelike.core import files
+from morelike.storage import tables
 from morelike.validate import expectations
 from morelike.validate.settings import FaultRule
 
@@ -18,8 +19,8 @@ def build(validated: Path, fault_rules: dict[str, FaultRule], out: Path) -> None
 
     ``fault_rules`` are those of the audit; the suite is made from them.
     """
-    manifest = pd.read_parquet(Path(validated) / "manifest.parquet")
-    splits_given = bool(files.read_json(Path(validated) / "summary.json")["splits_given"])
+    manifest = tables.read(Path(validated) / "manifest.parquet")
+    splits_given = bool(files.read_json(Path(validated) / "summary.json", "splits_given")["splits_given"])
     suite = expectations.suite(fault_rules, sorted(set(manifest["label"])), splits_given)
     with tempfile.TemporaryDirectory() as home, files.written_aside(out) as aside:
         _run(home, manifest, suite)

@@ -2,13 +2,16 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 from scipy.special import chdtri
 
-from morelike.core import files
+from morelike.core import files, progress
+from morelike.core.errors import DamagedFile
+from morelike.core.settings import Count, CountOrZero
 from morelike.validate import rules
 from morelike.validate.policies import FaultRules
 
@@ -18,6 +21,26 @@ KINDS = ("format", "mode")
 BINS = 10
 SIGNIFICANCE = 0.001
 Profile = dict[str, Any]
+
+
+class _Spread(BaseModel):
+    edges: list[float]
+    counts: list[float]
+
+
+class _Profile(BaseModel):
+    """The form of a profile in the file of the last accepted set."""
+
+    fingerprint: str
+    images: Count
+    spread: dict[Literal[(*STATISTICS, *SIZES)], _Spread]
+    kinds: dict[Literal[KINDS], dict[str, CountOrZero]]
+    classes: dict[str, CountOrZero]
+
+
+class _Kept(BaseModel):
+    last: _Profile
+    before: _Profile | None = None
 
 
 def profile(images: pd.DataFrame) -> Profile:
@@ -43,12 +66,24 @@ def against_last(
     """
     if images.empty:
         return rules.gathered([]), {}
-    kept = files.read_json(accepted) if accepted.is_file() else {}
+    kept = _kept(accepted)
     now = profile(images)
     same = kept and kept["last"]["fingerprint"] == now["fingerprint"]
     before = kept.get("before" if same else "last")
     findings = _findings(before, now, images, fault_rules) if before else rules.gathered([])
     return findings, {"last": now} | ({"before": before} if before else {})
+
+
+def _kept(accepted: Path) -> dict[str, Profile]:
+    """Return the profiles in the file of the last accepted set; none, and a line says so, if it is damaged."""
+    if not accepted.is_file():
+        return {}
+    try:
+        with files.readable(accepted, "profiles of sets"):
+            return _Kept.model_validate_json(accepted.read_bytes()).model_dump(exclude_none=True)
+    except DamagedFile:
+        progress.say(f"{accepted}: damaged, so nothing is called drift this time")
+        return {}
 
 
 def psi(expected: np.ndarray, actual: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from morelike.core import files, progress
 from morelike.core.settings import Params
 from morelike.images.colour import WHITE, Colour
 from morelike.images.deep import Span
-from morelike.storage import grouping
+from morelike.storage import grouping, tables
 from morelike.storage.errors import SourceError
 from morelike.storage.labelling import AUTO
 from morelike.storage.labels import OF_PLACE
@@ -259,6 +259,7 @@ def find_faults(
     images["group"] = groups.joined(images["near_group"].to_numpy(), images["given_group"])
     found += [sets.near_duplicates(images, fault_rules["near_duplicate"].limit), sets.leaks(images)]
     found.append(groups.straddling(images))
+    found.append(sets.unsafe_labels(images["label"]))
     images = _without(images, found, fault_rules)
     found.append(groups.too_large(images, fault_rules))
     labels = {label for label in table.loc[~table["code"].isin(["not_an_image", *OF_PLACE]), "label"] if label}
@@ -306,4 +307,4 @@ def _write_tables(folder: Path, quarantine: pd.DataFrame, found: pd.DataFrame) -
     for name, rows in (("quarantine", quarantine), ("findings", found[FINDINGS])):
         table = rows.astype(texts).astype({"value": "float64", "limit": "float64"}).reset_index(drop=True)
         table.to_parquet(folder / f"{name}.parquet")
-        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        tables.write_csv(folder / f"{name}.csv", table)

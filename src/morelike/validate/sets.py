@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from morelike.storage import folders
 from morelike.validate import hashing, rules, typing_errors
 from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
@@ -33,6 +34,17 @@ def misspelt(labels: pd.Series) -> Table:
             "label_spelling", f"{label!r} ({counts[label]} images) is {usual!r} but for case or spaces", label=label
         )
         for label, usual in spellings(labels).items()
+    ]
+    return rules.gathered(found)
+
+
+def unsafe_labels(labels: pd.Series) -> Table:
+    """Return a finding for each label that the export cannot give a folder of its own name."""
+    named = folders.names(sorted(set(labels)))
+    found = [
+        rules.finding("unsafe_label", f"{label!r} is exported into a folder {name!r}", label=label)
+        for label, name in named.items()
+        if name != label
     ]
     return rules.gathered(found)
 
