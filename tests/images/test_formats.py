@@ -13,6 +13,7 @@ from PIL import Image
 from morelike.images import pixels, stacks
 from morelike.images.deep import Span
 from morelike.images.errors import ImageError
+from tests.dicoms import dicom
 from tests.written_files import netpbm, png, tiff
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/formats.md"
@@ -128,7 +129,20 @@ FILES = {
     ("ICO", "8 bits with alpha"): lambda: [saved("ICO", "RGBA", sizes=[(WIDTH, HEIGHT)])],
     ("TGA", "8 bits, grey or RGB"): lambda: both("TGA"),
     ("QOI", "8 bits, RGB"): lambda: [saved("QOI")],
+    ("HEIC", "8 bits, RGB"): lambda: [heic()],
+    ("DICOM", "8 bits, grey"): lambda: [dicom(luma()[:, :, 0])],
+    ("DICOM", "16 bits, grey"): lambda: [dicom(numbers(1)[:, :, 0])],
+    ("DICOM", "rescaled to another unit"): lambda: [
+        dicom(numbers(1)[:, :, 0] + np.uint16(1000), RescaleIntercept=-1000)
+    ],
 }
+
+
+def heic():
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return saved("HEIF", quality=100, chroma=444)
 
 
 def lab():

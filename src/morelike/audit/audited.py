@@ -87,6 +87,7 @@ def _judged(examined: run.Examined, settings: Validate, reader: Reader) -> Audit
     counts = {
         "files": examined.files,
         "accepted": len(images),
+        "masks": int((images["mask"] != "").sum()),
         "quarantined": len(quarantine),
         "quarantined_by_code": quarantine["code"].value_counts().sort_index().to_dict(),
         "skipped": examined.listing.skipped,
