@@ -24,7 +24,7 @@ def sources(module: str) -> set[Path]:
     not. A package's ``__init__.py`` counts if it holds code.
 
     >>> sorted(path.name for path in sources("morelike.core.files"))
-    ['files.py']
+    ['errors.py', 'files.py']
     """
     known: set[str] = set()
     waiting = [module]
