@@ -194,8 +194,6 @@ NEAR: dict[str, Callable[[Picture], bytes]] = {
 }
 PLANTS: dict[str, Callable[[Picture], tuple[bytes, str]]] = {
     "empty": lambda _: (b"", ".jpg"),
-    "unsupported": lambda _: (b"%PDF-1.7\n", ".jpg"),
-    "damaged": lambda image: (_half(image)[0] + b"\xff\xd9", ".jpg"),
     "not_an_image": lambda _: (b"file,label\n1.jpg,cat\n", ".jpg"),
     "truncated": _half,
     "decode_error": _damaged_png,
@@ -228,6 +226,8 @@ PLANTS: dict[str, Callable[[Picture], tuple[bytes, str]]] = {
     "odd_size": lambda image: encoded(cv2.resize(image, (800, 800)), ".jpg"),
     "odd_aspect": lambda image: encoded(cv2.resize(image, (300, 50)), ".jpg"),
     "too_small": lambda image: encoded(cv2.resize(image, (7, 7)), ".png"),
+    "unsupported": lambda _: (b"%PDF-1.7\n", ".jpg"),
+    "damaged": lambda image: (_half(image)[0] + b"\xff\xd9", ".jpg"),
 }
 
 if __name__ == "__main__":
