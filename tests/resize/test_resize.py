@@ -7,6 +7,7 @@ import json
 import cv2
 import numpy as np
 import pandas as pd
+import pillow_heif
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +22,7 @@ from morelike.resize.resize import chosen_form
 from morelike.resize.settings import Resize
 from morelike.storage.errors import SourceError
 from morelike.storage.shards import ShardStore
+from tests.dicoms import dicom
 
 AUTO = Resize(width_px="auto", height_px="auto", color="auto", fit="pad", check_images=8)
 
@@ -85,6 +87,20 @@ def write_raw(root, images, splits=None, colourfulness=None):
 
 def run(root, settings=AUTO, workers=1, out="resized"):
     return resize.write_resized(str(root / "raw"), root / "validated", root / out, settings, workers)
+
+
+FORMATS = ["PNG", "JPEG", "TIFF", "JPEG2000", "GIF", "WEBP", "AVIF", "BMP", "TGA", "QOI", "HEIF", "DICOM"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_image_of_any_format_is_stored_as_it_is_decoded(tmp_path, kind):
+    pillow_heif.register_heif_opener()
+    image = smooth_picture(16, 16)
+    data = dicom(image[:, :, 0]) if kind == "DICOM" else encoded(image, kind)
+    write_raw(tmp_path, {"a/1": data})
+    run(tmp_path, Resize(width_px=16, height_px=16, color="auto", fit="pad", check_images=1))
+    stored = ShardStore(tmp_path / "resized").read([0])[0]
+    np.testing.assert_array_equal(stored, np.broadcast_to(pixels.decode(data), (16, 16, 3)))
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (31, 17), (64, 48), (7, 90), (200, 150)])

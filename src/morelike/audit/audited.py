@@ -136,6 +136,8 @@ def lines(counts: dict[str, Any]) -> list[str]:
     classes = len(counts["classes"])
     of_classes = f"{classes:,} class" + ("es" if classes != 1 else "")
     said = [f"{counts['accepted']:,} of {counts['files']:,} files accepted, in {of_classes}"]
+    if counts["masks"]:
+        said.append(f"{counts['masks']:,} masks, each with its image")
     said += counts["notes"]
     for what, of in (("quarantined", counts["quarantined_by_code"]), ("skipped", counts["skipped"])):
         if of:

@@ -14,17 +14,17 @@ from morelike.storage.shards import ShardWriter
 
 FOLDER = "masks"  # within the store of the images
 MASKS_PER_CHUNK = 32
-COLUMNS = ["mask", "file", "sha256", "width_px", "height_px", "channels"]  # of the audit's table of masks
-Read = Callable[[str, str, int], np.ndarray]
+COLUMNS = ["mask", "file", "sha256", "channels"]  # of the audit's table of masks
+Read = Callable[[str, str], np.ndarray]
 
 
 def write(read: Read, masks: pd.DataFrame, form: Form, folder: Path, workers: int | None = None) -> None:
     """Write a store of all masks: as high and wide as the images, of 3 channels if any mask has colours, else of 1.
 
     Args:
-        read: returns a mask, uint8 H×W×{1,3}, by its name, its sha256 and its number of pixels.
-        masks: a row per mask, columns ``mask``, ``file`` (of its image), ``sha256``, ``width_px``, ``height_px`` and
-            ``channels``. The index of the store has the first two.
+        read: returns a mask, uint8 H×W×{1,3}, by its name and its sha256.
+        masks: a row per mask, columns ``mask``, ``file`` (of its image), ``sha256`` and ``channels``. The index of
+            the store has the first two.
         form: of the images.
         folder: of the new store.
         workers: the number of processes; as many as cores if None.
@@ -33,8 +33,7 @@ def write(read: Read, masks: pd.DataFrame, form: Form, folder: Path, workers: in
         SourceError: as ``read``.
     """
     form = replace(form, channels=int(masks["channels"].max()))
-    sizes = (masks["width_px"] * masks["height_px"]).tolist()
-    tasks = list(zip(masks["mask"].tolist(), masks["sha256"].tolist(), sizes, strict=True))
+    tasks = list(zip(masks["mask"].tolist(), masks["sha256"].tolist(), strict=True))
     chunks = compute.chunks(tasks, MASKS_PER_CHUNK)
     fitted = compute.map_ordered(partial(_fitted, read, form), chunks, workers)
     writer = ShardWriter(folder, form.height_px, form.width_px, form.channels)
@@ -43,5 +42,5 @@ def write(read: Read, masks: pd.DataFrame, form: Form, folder: Path, workers: in
     writer.close(masks[["file", "mask"]])
 
 
-def _fitted(read: Read, form: Form, tasks: list[tuple[str, str, int]]) -> np.ndarray:
+def _fitted(read: Read, form: Form, tasks: list[tuple[str, str]]) -> np.ndarray:
     return np.stack([mask_to_form(read(*task), form) for task in tasks])

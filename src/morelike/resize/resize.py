@@ -26,6 +26,7 @@ from morelike.storage.labels import path_of
 from morelike.storage.shards import ShardStore, ShardWriter
 
 FILES_PER_CHUNK = 32
+NO_LIMIT = 2**62  # pixels of a file that is, by its sha256, one that the audit has decoded
 AUTO_MIN_PX, AUTO_MAX_PX, AUTO_MULTIPLE_PX = 16, 64, 4
 Decoder = Callable[..., np.ndarray]  # pixels.decode or another of its form
 INDEX = [
@@ -40,8 +41,6 @@ class FileToResize(NamedTuple):
     file: str
     sha256: str
     page: int
-    width_px: int
-    height_px: int
     black: float
     white: float
 
@@ -145,23 +144,22 @@ def _decoded(
     """
     path, data = "", b""
     for task in tasks:
-        max_pixels = task.width_px * task.height_px
         with _as_audited(task.file):
             if path_of(task.file, task.page) != path:
                 path, data = "", _bytes(source, path_of(task.file, task.page), task.sha256)
                 path = path_of(task.file, task.page)
             span = Span(task.black, task.white, clips=True)
-            yield decode(stacks.alone(data, task.page, max_pixels), max_pixels, background, span)
+            yield decode(stacks.alone(data, task.page, NO_LIMIT), NO_LIMIT, background, span)
 
 
-def _decoded_mask(source: sources.Source, name: str, sha256: str, max_pixels: int) -> np.ndarray:
+def _decoded_mask(source: sources.Source, name: str, sha256: str) -> np.ndarray:
     """Decode a validated mask.
 
     Raises:
         SourceError: as :func:`_decoded`.
     """
     with _as_audited(name):
-        return decode_mask(_bytes(source, name, sha256), max_pixels)
+        return decode_mask(_bytes(source, name, sha256), NO_LIMIT)
 
 
 def _bytes(source: sources.Source, name: str, sha256: str) -> bytes:
