@@ -181,6 +181,18 @@ def test_a_model_of_40_lines_is_added_another_is_taken_off_and_nothing_else_trai
         assert trace.format("dae") not in page
 
 
+def test_a_model_that_is_named_as_a_path_takes_nothing_away(untouched):
+    kept = untouched / "keep/photo.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    tiny_project.edit_params(untouched, {"train": {"models": ["vae", "../../keep"]}})
+    said = tiny_project.dvc(untouched, "repro", check=False)
+    assert "ERROR" in said
+    assert "Running stage" not in said
+    assert kept.read_text() == "mine"
+    shutil.rmtree(kept.parent)
+
+
 @pytest.mark.parametrize("module", ["images/noise.py", "models/dae.py", "evaluate/verdict.py", "storage/shards.py"])
 def test_an_edited_library_module_reruns_the_stages_that_reach_it_and_no_others(untouched, module):
     path = untouched / dvc_deps.SOURCE / module

@@ -1,6 +1,7 @@
 """Reads ``params.yaml``. Each room owns its settings; this module knows how a section is read, not which there are."""
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from morelike.core.errors import ParamsError
 PATH = "params.yaml"
 ROOMS = Path(__file__).resolve().parents[1]
 MOST_OF_A_NAME = 64
+PYDANTIC_WORDS = re.compile(r"\b(Value error, |Input should be )")  # what is expected follows
 OUTSIDE = {"seed", "models", "search"}  # keys of the top that no room's settings.py reads
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -108,7 +110,7 @@ class Params:
             if first["type"] == "missing":  # its input is all that stands around it
                 raise ParamsError(self.path, where, None, "this key") from error
             unknown = first["type"] == "extra_forbidden"
-            expected = "no such key" if unknown else first["msg"].removeprefix("Value error, ")
+            expected = "no such key" if unknown else PYDANTIC_WORDS.sub("", first["msg"])
             raise ParamsError(self.path, where, first["input"], expected) from error
 
 
