@@ -40,7 +40,7 @@ def write_store(folder, images, index):
     writer.close(pd.DataFrame(index))
 
 
-def write_real(folder, labels=("Alpha", "Beta"), per_split=(6, 2, 3), centre=120):
+def write_real(folder, labels=("Alpha", "Beta"), per_split=(6, 2, 3), centre=120, attributes="{}"):
     splits = [split for split, count in zip(("train", "val", "test"), per_split, strict=True) for _ in range(count)]
     rows = [(label, split) for label in labels for split in splits]
     index = {
@@ -50,7 +50,7 @@ def write_real(folder, labels=("Alpha", "Beta"), per_split=(6, 2, 3), centre=120
         "sha256": [hashlib.sha256(str(number).encode()).hexdigest() for number in range(len(rows))],
         "given_group": "",
         "mask": "",
-        "attributes": "{}",
+        "attributes": attributes,
     }
     images = noise_images(len(rows), seed=0, centre=centre)
     write_store(folder, images, index)

@@ -1,7 +1,6 @@
 """The dataset that people consume: class folders of PNGs, every image traced, new ones only in train."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.core import compute, files, progress
-from morelike.export import card, filters, masks
+from morelike.export import card, filters, masks, metadata
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
@@ -27,7 +26,6 @@ MANIFEST = [
     *("path", "split", "label", "synthetic", "generator", "method", "seed", "source_file", "source_sha256"),
     *("settings", "model_sha256", "nearest_file", "nearest_distance", "given_group", "mask", "sha256", "attributes"),
 ]
-METADATA = ["file_name", "label", "synthetic", "generator", "method", "seed", "source_file", "nearest_distance"]
 ADVICE = {
     "non_finite": "the model diverged: train it with a lower learning rate or precision 32-true",
     "blank": "the model has collapsed: train it longer (models.*.budget_images) or lower export.blank_std",
@@ -88,7 +86,7 @@ def write_augmented(sources: Sources, out: Path, settings: Export, state: Path, 
         manifest = _in_order(table[MANIFEST])
         manifest.to_parquet(aside / "manifest.parquet")
         filtered.to_parquet(aside / "filtered.parquet")
-        described = _write_metadata(manifest, aside)
+        described = metadata.write(manifest, aside)
         measured = summary(table, filtered, real)
         files.write_text(aside / "README.md", card.text(manifest, filtered, quarantined, measured, described))
     return measured
@@ -251,30 +249,3 @@ def _opened(folder: str) -> ShardStore:
 def _in_order(manifest: pd.DataFrame) -> pd.DataFrame:
     order = manifest["split"].map({split: number for number, split in enumerate(SPLITS)})
     return manifest.assign(order=order).sort_values(["order", "path"]).drop(columns="order").reset_index(drop=True)
-
-
-def _write_metadata(manifest: pd.DataFrame, out: Path) -> bool:
-    """Write ``metadata.csv`` into each split; return False if it had to be ``provenance.csv``.
-
-    CSV has no types: a class named ``None`` or ``007`` would be read back as nothing or 7. A name such as ``=1+1`` must
-    be read as it is there, and must not run in a spreadsheet. Loaders that find no ``metadata.csv`` take the labels
-    from the folders.
-    """
-    splits = [split for split in SPLITS if (manifest["split"] == split).any()]
-    of_split = {split: manifest[manifest["split"] == split] for split in splits}
-    survives = _labels_survive_csv([sorted(set(rows["label"])) for rows in of_split.values()])
-    survives &= tables.is_for_people(manifest[["label", "source_file"]])
-    columns = [*METADATA, *(column for column in NEW if (manifest[column] != "").any())]
-    for split, rows in of_split.items():
-        metadata = rows.assign(file_name=rows["path"].str.removeprefix(f"{split}/"))[columns].replace("", "none")
-        tables.write_csv(out / split / ("metadata.csv" if survives else "provenance.csv"), metadata)
-    return survives
-
-
-def _labels_survive_csv(labels_of_splits: list[list[str]]) -> bool:
-    read = []
-    for labels in labels_of_splits:
-        text = pd.DataFrame({"label": labels}).to_csv(index=False)
-        read.append(pd.read_csv(io.StringIO(text))["label"])
-    same = all(list(back.astype(str)) == labels for back, labels in zip(read, labels_of_splits, strict=True))
-    return same and len({str(back.dtype) for back in read}) == 1
