@@ -24,6 +24,8 @@ from morelike.train.checks import CHECKS
 from morelike.validate.codes import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "src/morelike"
+ROOMS = sorted(path.parent.name for path in LIBRARY.glob("*/__init__.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -192,6 +194,8 @@ def test_documents_name_no_file_that_is_not_there(name):
         if re.fullmatch(r"(?:flows|stages|src|tests|docs|benchmarks)/[\w./-]*", text):
             example = ROOT / "docs" / "examples" / Path(text).name
             assert (ROOT / text).exists() or example.is_file(), f"{name} names {text}"
+        elif re.fullmatch(rf"(?:{'|'.join(ROOMS)})/[\w.]*", text):
+            assert (LIBRARY / text).exists(), f"{name} names {text}"
         elif re.fullmatch(r"[\w-]+\.(?:py|yaml|toml|md)", text):
             assert any(Path(file).name == text for file in files), f"{name} names {text}"
         elif re.fullmatch(r"(?:data|reports)/[\w./-]+", text):
@@ -200,8 +204,8 @@ def test_documents_name_no_file_that_is_not_there(name):
 
 
 def test_architecture_is_one_page():
-    assert len(ARCHITECTURE.splitlines()) <= 65
-    named = [text for text in quoted(ARCHITECTURE) if re.match(r"(?:flows|stages|src|tests)/", text)]
+    assert len(ARCHITECTURE.splitlines()) <= 70
+    named = [text for text in quoted(ARCHITECTURE) if re.match(rf"(?:flows|stages|src|tests|{'|'.join(ROOMS)})/", text)]
     assert len(named) > 20
 
 
