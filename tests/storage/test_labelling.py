@@ -54,6 +54,14 @@ def test_every_form_of_table_gives_the_same(tmp_path, name, content):
     assert name in source.listing().notes[0]
 
 
+@pytest.mark.parametrize("column", ["id", "image_id", "file_name"])
+def test_an_id_names_the_one_image_that_is_called_so_but_for_the_ending(tmp_path, column):
+    table = f"{column},label\n1,cat\nb.2,dog\n3,emu\n4.x,fox\n"
+    source = open_source(fill(tmp_path, "1.png", "b.2.jpg", "3.png", "3.jpg", "4.x", "4.x.png", labels__csv=table))
+    assert placed(source) == {"1.png": ("cat", ""), "b.2.jpg": ("dog", ""), "4.x": ("fox", "")}
+    assert refused(source) == {"3": "missing", "3.png": "no_label", "3.jpg": "no_label", "4.x.png": "no_label"}
+
+
 def test_a_table_in_a_zip_a_tar_or_a_shard_counts_too(tmp_path):
     folder = fill(tmp_path / "set", "1.png", "2.png", labels__csv=CSV)
     for name in ("set.tar", "shards/0.tar"):

@@ -13,7 +13,7 @@ from functools import partial
 from morelike.storage.errors import SourceError
 from morelike.storage.labels import NO_ATTRIBUTES
 
-FILE_COLUMNS = ("file_name", "filename", "file", "path", "filepath", "image")
+FILE_COLUMNS = ("file_name", "filename", "file", "path", "filepath", "image", "image_id", "id")
 LABEL_COLUMNS = ("label", "class", "cls")
 SPLIT_COLUMN = "split"
 TABLE_ENDS = (".csv", ".tsv", ".jsonl", ".parquet")

@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -33,9 +34,10 @@ class Labelled:
 def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], root: str) -> Labelled:
     """Apply the tables among ``files``.
 
-    A path in a table is relative to the table's folder, or else to the root. As soon as a table has a column of labels,
-    no folder is a class, and a file to which no row gives a label gets the code ``no_label``. A row without a file
-    becomes an entry with the code ``missing``, or ``member_escapes`` if its path leads out of the raw data.
+    A path in a table is relative to the table's folder, or else to the root, and may lack its ending. As soon as a
+    table has a column of labels, no folder is a class, and a file to which no row gives a label gets the code
+    ``no_label``. A row without a file becomes an entry with the code ``missing``, or ``member_escapes`` if its path
+    leads out of the raw data.
 
     Args:
         files: all files.
@@ -52,6 +54,7 @@ def from_tables(files: list[Entry], labels: str, read: Callable[[str], bytes], r
     if not chosen:
         return Labelled(files)
     known = {_plain(file.name): file for file in files}
+    known = _without_endings(known) | known
     tables = [read_table(name, read(name), f"{root}/{name}") for name in sorted(chosen)]
     given: dict[str, Entry] = {}
     for table in tables:
@@ -150,6 +153,13 @@ def _merged(before: str, attributes: str) -> str:
 def _checked(file: Entry) -> Entry:
     fault = label_fault(file.label)
     return replace(file, label="", code="no_label", detail=f"its label: {fault}") if fault and not file.code else file
+
+
+def _without_endings(known: dict[str, Entry]) -> dict[str, Entry]:
+    """Return the images by their names without an ending, as tables of ids give them; no name that two images have."""
+    images = [(posixpath.splitext(name)[0], file) for name, file in known.items() if has_image_extension(name)]
+    counts = Counter(name for name, _ in images)
+    return {name: file for name, file in images if counts[name] == 1}
 
 
 def _plain(name: str) -> str:
