@@ -37,7 +37,7 @@ USUAL_MARKERS = METADATA_MARKERS | {
 }
 # Stored mode: the mode in which the pixels of both decoders are compared.
 COMPARED_MODES = {"L": "L", "RGB": "RGB", "1": "L", "P": "RGB", "RGBA": "RGB", "LA": "L"}
-SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM"}  # formats that OpenCV reads too
+SECOND_OPINIONS = {"JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000"}  # formats that OpenCV reads too
 SAME_VALUE_LEVELS = 8  # of 255; two decoders agree on a value up to this difference
 FAST_FORMATS = {"JPEG", "PNG", "WEBP"}  # formats that OpenCV decodes to the same pixels as Pillow
 
