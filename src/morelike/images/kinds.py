@@ -1,4 +1,4 @@
-"""Name the kind of a file that is not opened, by its first bytes, so that the error says what it is."""
+"""Name the kind of a file by its first bytes, for the error of one that is not opened."""
 
 import zlib
 

@@ -32,10 +32,8 @@ def to_form(image: np.ndarray, form: Form) -> np.ndarray:
 def mask_to_form(labels: np.ndarray, form: Form) -> np.ndarray:
     """Return a uint8 H×W×{1,3} mask in ``form``, where its image has its pixels: of nearest labels, 0 in the border."""
     labels = pixels.to_colour(labels, form.channels)
-    height, width = fitted_size(*labels.shape[:2], form)
-    plane = Image.fromarray(labels[:, :, 0] if labels.shape[2] == 1 else labels)
-    nearest = np.asarray(plane.resize((width, height), Image.Resampling.NEAREST))
-    return placed(nearest.reshape(height, width, labels.shape[2]), form, 0)
+    nearest = _resampled(labels, *fitted_size(*labels.shape[:2], form), Image.Resampling.NEAREST)
+    return placed(nearest, form, 0)
 
 
 def fitted_size(height: int, width: int, form: Form) -> tuple[int, int]:
@@ -76,6 +74,10 @@ def antialiased(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     if image.shape[:2] == (height, width):
         return image
+    return _resampled(image, height, width, Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def _resampled(image: np.ndarray, height: int, width: int, kernel: Image.Resampling, **options: float) -> np.ndarray:
     plane = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    resampled = plane.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    resampled = plane.resize((width, height), kernel, **options)
     return np.asarray(resampled).reshape(height, width, image.shape[2])

@@ -145,9 +145,9 @@ def _decoded(
     path, data = "", b""
     for task in tasks:
         with _as_audited(task.file):
-            if path_of(task.file, task.page) != path:
-                path, data = "", _bytes(source, path_of(task.file, task.page), task.sha256)
-                path = path_of(task.file, task.page)
+            wanted = path_of(task.file, task.page)
+            if wanted != path:
+                path, data = wanted, _bytes(source, wanted, task.sha256)
             span = Span(task.black, task.white, clips=True)
             yield decode(stacks.alone(data, task.page, NO_LIMIT), NO_LIMIT, background, span)
 

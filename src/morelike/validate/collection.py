@@ -164,17 +164,8 @@ def _inspected_apart(inspector: Inspector, chunk: list[Entry]) -> Iterator[SeenA
     for answer in isolation.map_surviving(inspector, [[entry] for entry in chunk]):
         if isinstance(answer, Died):
             late = f"decoding it took more than {inspector.cpu_seconds:g} s of processor time"
-            yield (
-                [
-                    {
-                        "sha256": "",
-                        "content": "",
-                        "code": "decode_error",
-                        "detail": late if answer.out_of_time else CRASHED,
-                    }
-                ],
-                [],
-            )
+            detail = late if answer.out_of_time else CRASHED
+            yield [{"sha256": "", "content": "", "code": "decode_error", "detail": detail}], []
         else:
             yield answer
 

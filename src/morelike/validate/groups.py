@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from morelike.validate import rules
+from morelike.validate import likeness, rules, splitting
 from morelike.validate.errors import ValidationError
 from morelike.validate.policies import FaultRules
 from morelike.validate.splitting import SPLITS
@@ -33,16 +33,13 @@ def joined(near: np.ndarray, given: pd.Series) -> np.ndarray:
     ends = np.where(given == "", near, numbers)
     size = int(max(ends.max(), near.max())) + 1
     graph = coo_array((np.ones(len(near), bool), (near, ends)), shape=(size, size))
-    parts = connected_components(graph, directed=False)[1][near]
-    _, first, places = np.unique(parts, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[places].astype(np.int64)
+    return likeness.in_order(connected_components(graph, directed=False)[1][near])
 
 
 def straddling(images: Table) -> Table:
     """Find the images of a given group that also has images in a given split that must stay unseen."""
     named = images[images["given_group"] != ""]
-    rank = named["given"].map({split: place for place, split in enumerate(SPLITS)}).fillna(0)
-    highest = rank.groupby(named["given_group"]).transform("max")
+    rank, highest = splitting.ranks(named, "given_group")
     leaked = named[rank < highest]
     others = highest[rank < highest].map(dict(enumerate(SPLITS)))
     details = [

@@ -84,6 +84,15 @@ def near_duplicate_groups(hashes: np.ndarray, small_thumbnails: list[bytes], rad
         if not chained.any():
             break
         groups[chained] = groups.max() + 1 + _linked(hashes[chained], thumbnails[chained], radius)
+    return in_order(groups)
+
+
+def in_order(groups: np.ndarray) -> np.ndarray:
+    """Number groups anew, int64 N, from 0 in the order of their first image.
+
+    >>> in_order(np.array([7, 2, 7, 5]))
+    array([0, 1, 0, 2])
+    """
     _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[numbers]
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from morelike.storage import folders
-from morelike.validate import hashing, rules, typing_errors
+from morelike.validate import hashing, rules, splitting, typing_errors
 from morelike.validate.policies import FaultRules
-from morelike.validate.splitting import SPLITS
 
 Table = pd.DataFrame
 
@@ -82,8 +81,7 @@ def near_duplicates(images: Table, radius_bits: int) -> Table:
 
 def leaks(images: Table) -> Table:
     """Find images whose ``near_group`` is also in a given split that must stay unseen: test, or val for train."""
-    rank = images["given"].map({split: place for place, split in enumerate(SPLITS)}).fillna(0)
-    highest = rank.groupby(images["near_group"]).transform("max")
+    rank, highest = splitting.ranks(images, "near_group")
     leaked = rank < highest
     kept = images[rank == highest].drop_duplicates("near_group").set_index("near_group")["file"]
     names = images.loc[leaked, "near_group"].map(kept)

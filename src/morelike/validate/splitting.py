@@ -15,6 +15,15 @@ def given_splits(table: pd.DataFrame) -> list[str]:
     return sorted(set(table["given"]) - {""})
 
 
+def ranks(table: pd.DataFrame, group: str) -> tuple[pd.Series, pd.Series]:
+    """Return how unseen the given split of each row must stay, and the most of any row of its group.
+
+    The rank is the place in :data:`SPLITS`; that of a row without a split is train's. ``group`` names a column.
+    """
+    rank = table["given"].map({split: place for place, split in enumerate(SPLITS)}).fillna(0)
+    return rank, rank.groupby(table[group]).transform("max")
+
+
 def assign_splits(table: pd.DataFrame, shares: dict[str, float], seed: int) -> pd.Series:
     """Return the split of every row.
 
