@@ -15,7 +15,6 @@ from morelike.audit.errors import AuditError
 from morelike.audit.reading import Reader, Stored, stored_in
 from morelike.audit.workers import without_main
 from morelike.core import compute, progress
-from morelike.core.errors import printable
 from morelike.core.files import write_text
 from morelike.images import pixels, stderr
 from morelike.images.errors import ImageError
@@ -47,7 +46,7 @@ def render(audited: Audited, shown: pd.DataFrame, thumbnails: dict[str, str]) ->
         "counts": counts,
         "faults": faults,
         "side_px": SIDE_PX,
-        "root": printable(audited.reader.source.root.resolve().name),
+        "root": audited.reader.source.root.resolve().name,
     }
     return rendering.render(Path(__file__).with_name(TEMPLATE), context)
 
@@ -67,9 +66,9 @@ def _figure(finding: dict[str, Any], thumbnails: dict[str, str]) -> dict[str, st
     """Return what is shown of a finding; one of the whole set, or of a file without pixels, has no image."""
     name = finding["file"] or finding["label"] or "the set"
     return {
-        "name": printable(name),
-        "label": printable(finding["label"]) if finding["file"] else "",
-        "detail": printable(finding["detail"]),
+        "name": name,
+        "label": finding["label"] if finding["file"] else "",
+        "detail": finding["detail"],
         "image": thumbnails.get(finding["file"], ""),
         "of_set": not finding["file"],
     }

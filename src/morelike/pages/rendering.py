@@ -1,4 +1,7 @@
-"""Render a template as a page that needs no other file. Every value is escaped unless it is marked as safe."""
+"""Render a template as a page that needs no other file. Every value is escaped unless it is marked as safe.
+
+Hidden characters in a text are written out.
+"""
 
 import re
 from pathlib import Path
@@ -17,12 +20,12 @@ def render(template: Path, context: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, SHARED]),
         autoescape=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,  # no hidden character in a name
+        finalize=lambda value: printable(value) if type(value) is str else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "printable": printable, "inline_code": inline_code}
+    environment.filters |= {"number": number, "inline_code": inline_code}
     return environment.get_template(template.name).render(context)
 
 
