@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.stats
+from scipy.special import stdtrit
 
 HELPS, HARMS, NO_DIFFERENCE, CANNOT_TELL = "helps", "harms", "no useful difference", "cannot tell"
 
@@ -158,11 +158,27 @@ def interval(
     """
     if len(values) < 2:
         raise ValueError(f"expected two seeds or more, got {len(values)}")
-    sample = Sample(targets, clusters, counted)
-    variance, df = _variance(sample, values, step)
-    se, mean = float(np.sqrt(variance)), float(sample.means(values).mean())
-    reach = scipy.stats.t.ppf((1 + confidence) / 2, df) * se
+    mean, se, df = (float(one) for one in estimate(Sample(targets, clusters, counted), values, step))
+    reach = float(stdtrit(df, (1 + confidence) / 2)) * se
     return Interval(mean, mean - reach, mean + reach, se, df)
+
+
+def estimate(sample: Sample, values: np.ndarray, step: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the balanced means of ...×seeds×images, their standard errors and degrees of freedom, as for `interval`.
+
+    One seed says nothing of how seeds vary: it adds nothing to the standard error.
+    """
+    scores, by_seed, seeds = sample.scores(values), sample.means(values), np.shape(values)[-2]
+    images, df = _image_variance(sample, scores.mean(-2), step)
+    mean = by_seed.mean(-1)
+    if seeds == 1:
+        return mean, np.sqrt(images), df
+    interaction = sample.over_clusters(scores - scores.mean(-2, keepdims=True))
+    of_seeds = by_seed.var(-1, ddof=1) / seeds
+    beyond = np.maximum(of_seeds - np.square(interaction).sum((-2, -1)) / (seeds - 1) / seeds, 0)
+    doubt = images**2 / df + beyond * of_seeds / (seeds - 1)
+    variance = images + beyond
+    return mean, np.sqrt(variance), np.divide(variance**2, doubt, where=doubt > 0, out=df)
 
 
 def one_standard_error(
@@ -187,9 +203,8 @@ def one_standard_error(
     """
     sample = Sample(targets, clusters, counted)
     means = sample.means(nll).mean(-1)
-    best = int(np.argmin(means))
-    errors = [float(np.sqrt(_variance(sample, one - nll[best], step=0)[0])) for one in nll]
-    compared = [Compared(float(mean), float(mean - means[best]), se) for mean, se in zip(means, errors, strict=True)]
+    differences, errors, _ = estimate(sample, nll - nll[np.argmin(means)], step=0)
+    compared = [Compared(*map(float, one)) for one in zip(means, differences, errors, strict=True)]
     return next(number for number, one in enumerate(compared) if one.difference <= one.se), compared
 
 
@@ -217,49 +232,34 @@ def smallest_visible(difference: Interval, power: float = 0.8) -> float:
     detectable effects").
     """
     reach = (difference.high - difference.low) / 2
-    return reach + float(scipy.stats.t.ppf(power, difference.df)) * difference.se
+    return reach + float(stdtrit(difference.df, power)) * difference.se
 
 
 def _changes(sorted_numbers: np.ndarray) -> np.ndarray:
     return np.concatenate([[True], sorted_numbers[1:] != sorted_numbers[:-1]])
 
 
-def _variance(sample: Sample, values: np.ndarray, step: float) -> tuple[float, float]:
-    """Return the variance of the balanced mean of seeds×images, and its degrees of freedom; one seed adds nothing."""
-    scores, by_seed, seeds = sample.scores(values), sample.means(values), len(values)
-    images, df = _image_variance(sample, scores.mean(0), step)
-    if seeds == 1:
-        return images, df
-    shared = np.square(sample.over_clusters(scores - scores.mean(0))).sum() / (seeds - 1) / seeds
-    of_seeds = by_seed.var(ddof=1) / seeds
-    beyond = max(of_seeds - shared, 0.0)
-    variance = images + beyond
-    doubt = images**2 / df + beyond * of_seeds / (seeds - 1)
-    return float(variance), float(variance**2 / doubt) if doubt else df
-
-
-def _image_variance(sample: Sample, scores: np.ndarray, step: float) -> tuple[float, float]:
-    """Return the variance that comes from images, and its degrees of freedom.
+def _image_variance(sample: Sample, scores: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the variance that comes from images, from the scores ...×cells, and its degrees of freedom.
 
     A class with one cluster has the variance between clusters that the other classes have on average.
     """
     by_class = sample.over_classes(scores**2)
     clusters = 1 / sample.over_classes(sample.share**2)  # of equal size, that would vary as much
-    between = (by_class * clusters * (sample.clusters_in - 1)).sum() / (sample.clusters_in - 1).sum()
-    variance = np.square(sample.over_clusters(scores)).sum() + (sample.clusters_in == 1).sum() * between
+    between = (by_class * clusters * (sample.clusters_in - 1)).sum(-1) / (sample.clusters_in - 1).sum()
+    variance = np.square(sample.over_clusters(scores)).sum(-1) + (sample.clusters_in == 1).sum() * between
     floor = (step / (sample.effective_images + 2)) ** 2
-    return max(float(variance), floor), _image_df(sample, by_class)
+    return np.maximum(variance, floor), _image_df(sample, by_class)
 
 
-def _image_df(sample: Sample, by_class: np.ndarray) -> float:
+def _image_df(sample: Sample, by_class: np.ndarray) -> np.ndarray:
     """Return the degrees of freedom, 1 or more: of the clusters, each with the variance that it can be expected to add.
 
     For clusters within classes these are Satterthwaite's, the number of clusters less one per class if all are alike;
     for clusters that span all classes it is their number less one.
     """
     squares = np.where(sample.share < 1, sample.share**2, 0)
-    if not by_class.any():
-        by_class = sample.clusters_in > 1
+    by_class = np.where(by_class.any(-1, keepdims=True), by_class, sample.clusters_in > 1)
     expected = squares * sample.of_classes(by_class / sample.over_classes(sample.share**2))
     lost = np.sqrt(np.where(sample.share < 1, 1 - sample.share, 1))  # as the class's mean is taken from the same images
-    return max(float(expected.sum() ** 2 / np.square(sample.over_clusters(expected / lost)).sum()), 1.0)
+    return np.maximum(expected.sum(-1) ** 2 / np.square(sample.over_clusters(expected / lost)).sum(-1), 1.0)
