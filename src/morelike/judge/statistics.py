@@ -178,7 +178,7 @@ def estimate(sample: Sample, values: np.ndarray, step: float = 1.0) -> tuple[np.
     beyond = np.maximum(of_seeds - np.square(interaction).sum((-2, -1)) / (seeds - 1) / seeds, 0)
     doubt = images**2 / df + beyond * of_seeds / (seeds - 1)
     variance = images + beyond
-    return mean, np.sqrt(variance), np.divide(variance**2, doubt, where=doubt > 0, out=df)
+    return mean, np.sqrt(variance), np.where(doubt > 0, variance**2 / np.where(doubt > 0, doubt, 1), df)
 
 
 def one_standard_error(
