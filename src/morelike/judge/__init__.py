@@ -1,0 +1,1 @@
+"""The classifiers that judge images, and how certain their judgement is."""
