@@ -1,1 +1,1 @@
-"""The classifiers that judge images, and how certain their judgement is."""
+"""The classifiers that judge: trained on recipes, chosen on val. Shared by the rooms `export` and `evaluate`."""
