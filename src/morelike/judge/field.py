@@ -97,7 +97,7 @@ class Field:
 
     def answers(self, asked: list[tuple[Recipe, float, int]], what: str) -> list[Answer]:
         """Train a classifier per recipe, learning rate and seed; return what each says, in order."""
-        tasks = [self._task(*one) for one in asked]
+        tasks = [self.task(*one) for one in asked]
         answers = self._workers.map_ordered(_answer, tasks) if self._workers else map(_answer, tasks)
         return list(track(answers, len(tasks), what))
 
@@ -105,7 +105,8 @@ class Field:
         """Return the negative log-likelihood of each image's class, float32 images."""
         return -answer.log_probabilities[np.arange(len(self.targets)), self.targets]
 
-    def _task(self, recipe: Recipe, learning_rate: float, seed: int) -> Task:
+    def task(self, recipe: Recipe, learning_rate: float, seed: int) -> Task:
+        """Return what a worker needs to know to train a classifier, or to find it."""
         return Task(
             store=self.store.folder,
             images=self._digest(rows.seen_rows(self.store, recipe)),
