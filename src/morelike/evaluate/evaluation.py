@@ -62,7 +62,7 @@ def not_measured(index: pd.DataFrame) -> str | None:
     return None
 
 
-def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: int) -> verdict.Judged:
+def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: int) -> verdict.Tested:
     """Train a classifier per arm and seed, each in its own process, and collect the predictions for the test split."""
     index = store.index
     classes = sorted(index["label"].unique())
@@ -82,7 +82,7 @@ def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: 
     predicted = track(compute.map_ordered(_train_and_predict, tasks, workers), len(tasks), "evaluate: classifiers")
     test, train = index.loc[store.rows("test")], index.loc[store.rows("train")]
     real = train.loc[~train["synthetic"].astype(bool), "label"]
-    return verdict.Judged(
+    return verdict.Tested(
         arms=list(ARMS),
         classes=classes,
         predicted=np.stack(list(predicted)).reshape(settings.seeds, len(ARMS), -1).swapaxes(0, 1),
@@ -128,7 +128,7 @@ def _figures(store: shards.ShardStore, settings: Evaluate) -> dict:
     }
 
 
-def _write_tables(out: Path, judged: verdict.Judged, store: shards.ShardStore) -> None:
+def _write_tables(out: Path, judged: verdict.Tested, store: shards.ShardStore) -> None:
     test = store.index.loc[store.rows("test"), ["path", "label"]]
     parts = [
         test.assign(arm=arm, seed=seed, predicted=[judged.classes[k] for k in judged.predicted[number, seed]])
