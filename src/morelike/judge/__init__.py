@@ -1,0 +1,1 @@
+"""The classifiers that judge, and how they are to be trained."""
