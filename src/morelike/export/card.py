@@ -27,9 +27,9 @@ Do not publish them, or results on them, as if they were real.
 
 ## Where each image comes from
 
-`manifest.parquet` has a row per image: split, label, `synthetic`, generator, weight, method, seed, the real image it was made
-from and that file's sha256, the nearest real train image and its distance (rms of pixels in [0, 1]), the sha256 of
-the model and of the PNG. {metadata}{masks}
+`manifest.parquet` has a row per image: split, label, `synthetic`, generator, weight, method, seed, the real image it
+was made from and that file's sha256, the nearest real train image and its distance (rms of pixels in [0, 1]), the
+sha256 of the model and of the PNG. {metadata}{masks}
 
 {generators}
 

@@ -36,8 +36,8 @@ WEIGHT = """\
 The column `weight` says how often an image is to be drawn, as a multiple of a plain draw: 0 never, 1 as often as from a
 plain folder. Images of `val` and `test` have 1."""
 GROUPS = """\
-{known} of {real} real images name a group, what they belong to (`given_group`). No group is in two splits unless the
-splits came with the images."""
+{known} of {real} real images name a group, what they belong to (`given_group`); {straddling} groups are in more than
+one split."""
 NO_GROUPS = """\
 The real images name no groups. Where pictures of one patient, page or scene lie in several splits, `val` and `test` are
 too easy, and what is measured on them is too good."""
@@ -82,13 +82,17 @@ def _draw(recipe: Recipe, cooldown_share: float) -> str:
 def _training(training: Training) -> str:
     begun = "pretrained weights" if training.pretrained else "random weights"
     return (
-        f"The classifiers: `{training.network}` of width {training.width} from {begun}, {training.steps} steps of "
-        f"{training.batch_size} images by {training.optimizer}, learning rate {training.learning_rate:g}, falling to 0 "
-        f"over the last {training.cooldown_share:.0%}; kept: {training.weights}; {training.seeds} seeds."
+        f"The classifiers: `{training.network}` from {begun}, {training.steps} steps of {training.batch_size} images "
+        f"by {training.optimizer}, learning rate {training.learning_rate:g}, falling to 0 over the last "
+        f"{training.cooldown_share:.0%}, and a moving average of the weights (decay {training.weight_average:g} per "
+        "step)."
     )
 
 
 def _groups(manifest: pd.DataFrame) -> str:
     real = manifest[~manifest["synthetic"]]
-    known = int((real["given_group"] != "").sum())
-    return GROUPS.format(known=known, real=len(real)) if known else NO_GROUPS
+    named = real[real["given_group"] != ""]
+    if named.empty:
+        return NO_GROUPS
+    straddling = int((named.groupby("given_group")["split"].nunique() > 1).sum())
+    return GROUPS.format(known=len(named), real=len(real), straddling=straddling or "no")

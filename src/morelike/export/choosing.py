@@ -93,15 +93,20 @@ def _images(part: pd.DataFrame, stores: dict[str, ShardStore]) -> np.ndarray:
 
 
 def _training(choice: selection.Choice, settings: Judge) -> Training:
+    from morelike.judge import training  # here, so that a process that chooses nothing loads no torch
+
     return Training(
         network=settings.network,
         width=settings.width,
         pretrained=settings.pretrained,
         optimizer="AdamW",
+        weight_decay=training.WEIGHT_DECAY,
+        label_smoothing=training.LABEL_SMOOTHING,
         learning_rate=choice.learning_rate,
+        warmup_steps=training.WARMUP_STEPS,
         batch_size=settings.batch_size,
         steps=choice.steps,
         cooldown_share=settings.cooldown_share,
-        weights="moving average",
+        weight_average=training.AVERAGE,
         seeds=settings.selection_seeds,
     )

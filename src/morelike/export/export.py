@@ -114,13 +114,9 @@ def _written(table: pd.DataFrame, out: Path, workers: int | None) -> Iterator[st
     for folder in sorted({str(Path(path).parent) for path in table["path"]}):
         (out / folder).mkdir(parents=True)
     tasks = [
-        (
-            store,
-            images["row"].iloc[start : start + FILES_PER_CHUNK],
-            images["path"].iloc[start : start + FILES_PER_CHUNK],
-        )
-        for store, images in table.groupby("store", sort=False)
-        for start in range(0, len(images), FILES_PER_CHUNK)
+        (store, part["row"], part["path"])
+        for store, images in table[["store", "row", "path"]].groupby("store", sort=False)
+        for part in compute.chunks(images, FILES_PER_CHUNK)
     ]
     digests = compute.map_ordered(partial(_write_pngs, out), tasks, workers)
     for chunk in progress.track(digests, len(tasks), f"export, chunks of {FILES_PER_CHUNK} images"):

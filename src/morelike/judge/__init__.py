@@ -1,1 +1,1 @@
-"""The classifiers that judge, and how they are to be trained."""
+"""The classifiers that judge: trained on recipes, chosen on val. Shared by the rooms `export` and `evaluate`."""

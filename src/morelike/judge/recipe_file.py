@@ -22,25 +22,28 @@ class Training(_Part):
     """How the classifiers were trained that chose the recipe.
 
     Attributes:
-        network: its name; ``width`` counts the channels at its first level, and ``pretrained`` tells whether it began
-            from weights that others trained.
-        optimizer: a class of ``torch.optim``, with ``learning_rate`` at its highest.
-        steps: batches of ``batch_size`` images.
-        cooldown_share: the part of the steps, at the end, over which the learning rate and the share of synthetic
+        network, width, pretrained, batch_size, cooldown_share: as in the section ``evaluate``.
+        optimizer: a class of ``torch.optim``, with ``weight_decay``, and ``learning_rate`` at its highest.
+        label_smoothing: share of the target that goes to all classes alike.
+        warmup_steps: in which the learning rate rises from 0.
+        steps: of a training. Over the last ``cooldown_share`` of them the learning rate and the share of synthetic
             images fall to 0.
-        weights: which weights are kept in the end.
-        seeds: of the trainings that chose.
+        weight_average: decay per step of the moving average of the weights, which is what is kept.
+        seeds: of the trainings of each recipe.
     """
 
     network: str
     width: int
     pretrained: bool
     optimizer: str
+    weight_decay: float
+    label_smoothing: float
     learning_rate: float
+    warmup_steps: int
     batch_size: int
     steps: int
     cooldown_share: float
-    weights: str
+    weight_average: float
     seeds: int
 
 
