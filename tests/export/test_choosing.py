@@ -142,16 +142,22 @@ def test_no_group_of_the_export_is_in_two_splits_and_the_card_says_what_none_ris
     assert len(groups) > 4
     assert (groups["split"].nunique() == 1).all()
     card = (made / "augmented/README.md").read_text().replace("\n", " ")
-    assert "22 of 22 real images name a group, what they belong to (`given_group`); no groups are in more" in card
+    assert (
+        "22 of 22 real images name a group, what they belong to (`given_group`). Groups in more than one split: none."
+        in card
+    )
 
 
-def test_the_card_counts_the_groups_that_straddle(made):
+def test_the_card_counts_the_groups_that_straddle_and_not_those_within_a_split(made):
     index = ShardStore(made / "resized").index
     index["given_group"] = ["p1", "", "", "", "", "", "p1", "", "p2", "", "", *[""] * 8, "p2", "", ""]
     index.to_parquet(made / "resized/index.parquet")
     run(made)
     card = (made / "augmented/README.md").read_text().replace("\n", " ")
-    assert "4 of 22 real images name a group, what they belong to (`given_group`); 2 groups are in more" in card
+    assert (
+        "4 of 22 real images name a group, what they belong to (`given_group`). Groups in more than one split: 1."
+        in card
+    )
 
 
 def snippet(text, word):

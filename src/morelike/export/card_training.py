@@ -36,8 +36,8 @@ WEIGHT = """\
 The column `weight` says how often an image is to be drawn, as a multiple of a plain draw: 0 never, 1 as often as from a
 plain folder. Images of `val` and `test` have 1."""
 GROUPS = """\
-{known} of {real} real images name a group, what they belong to (`given_group`); {straddling} groups are in more than
-one split."""
+{known} of {real} real images name a group, what they belong to (`given_group`). Groups in more than one
+split: {straddling}."""
 NO_GROUPS = """\
 The real images name no groups. Where pictures of one patient, page or scene lie in several splits, `val` and `test` are
 too easy, and what is measured on them is too good."""
@@ -95,4 +95,4 @@ def _groups(manifest: pd.DataFrame) -> str:
     if named.empty:
         return NO_GROUPS
     straddling = int((named.groupby("given_group")["split"].nunique() > 1).sum())
-    return GROUPS.format(known=len(named), real=len(real), straddling=straddling or "no")
+    return GROUPS.format(known=len(named), real=len(real), straddling=straddling or "none")
