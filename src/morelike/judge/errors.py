@@ -1,0 +1,7 @@
+"""What can go wrong while classifiers judge."""
+
+from morelike.core.errors import MorelikeError
+
+
+class JudgeError(MorelikeError):
+    """A classifier that cannot be trained as asked."""
