@@ -1,6 +1,7 @@
 """Does it help? Unpack the exported dataset, train the ladder of classifiers, compare, and say so."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ import pandas as pd
 
 from morelike.core import compute, files, randomness
 from morelike.core.progress import say, track
-from morelike.evaluate import exported, fidelity, verdict
+from morelike.evaluate import exported, verdict
 from morelike.evaluate.ladder import ARMS, ClassifierTraining
 from morelike.evaluate.settings import Evaluate
 from morelike.images.settings import Augment
 from morelike.storage import shards, tables
 
+LIKENESS = ("colour_difference", "two_sample_auc", "label_consistency", "memorisation_z", "perturbation_share")
 MOST_PROCESSES = 4  # each loads torch, which takes about 1 GB
 
 
@@ -43,7 +45,7 @@ def evaluate(augmented: Path, out: Path, settings: Evaluate, augment: Augment, s
             judged = judge(store, settings, augment, seed)
             summary |= verdict.summarise(judged, settings, seed)
             _write_tables(aside, judged, store)
-        summary["fidelity"] = fidelity.measure(store, randomness.generator(seed, "evaluate", "fidelity"))
+        summary["fidelity"] = _likeness(store, augment, seed)
         files.write_json(aside / "summary.json", summary)
     say(f"evaluate: {summary['sentence']}")
     return flat(summary)
@@ -103,7 +105,7 @@ def flat(summary: dict) -> dict:
         if first["rare"]:
             metrics |= {f"difference_rare/{key}": value for key, value in first["rare"].items()}
         metrics["chance"] = summary["chance"]
-    for key in ("colour_difference", "closer_than_real_share"):
+    for key in LIKENESS:
         if summary["fidelity"][key] is not None:
             metrics[key] = summary["fidelity"][key]
     return metrics
@@ -113,6 +115,14 @@ def _train_and_predict(task: ClassifierTraining) -> np.ndarray:
     from morelike.evaluate.classifier import train_and_predict  # here, so that this process holds no torch
 
     return train_and_predict(task)
+
+
+def _likeness(store: shards.ShardStore, augment: Augment, seed: int) -> dict:
+    from morelike.evaluate import classical, fidelity  # here, so that this process holds no torch while others train
+
+    draws = randomness.generator(seed, "evaluate", "fidelity", "classical")
+    augmented = partial(classical.augment, settings=augment, random=draws)
+    return fidelity.measure(store, {}, augmented, randomness.generator(seed, "evaluate", "fidelity"))
 
 
 def _figures(store: shards.ShardStore, settings: Evaluate) -> dict:
