@@ -6,7 +6,15 @@ import numpy as np
 from torch import Tensor
 
 from morelike.evaluate import coverage, labels, memorisation, spectra, two_sample
-from morelike.evaluate.features import Features, appearance, augmented, gradients, of_rows, random_features, small_pictures
+from morelike.evaluate.features import (
+    Features,
+    appearance,
+    augmented,
+    gradients,
+    of_rows,
+    random_features,
+    small_pictures,
+)
 from morelike.evaluate.sample import Sample
 from morelike.storage.shards import ShardStore
 
@@ -34,26 +42,28 @@ def measure(
         - ``colour_real``, ``colour_synthetic``, ``colour_difference``: see :func:`colours`
         - ``spectrum``: :func:`spectra.ratio`
         - ``two_sample``: :func:`two_sample.tell_apart` of the images as ``stored`` and as ``augmented``
-        - ``coverage``: :func:`coverage.compare`, by space
+        - ``coverage``: :func:`coverage.compare`, by space, but for pixels
         - ``labels``: :func:`labels.consistency`
-        - ``memorisation``: :func:`memorisation.measure`, by space, pixels too
+        - ``memorisation``: :func:`memorisation.measure`, by space
         - ``two_sample_auc``, ``label_consistency``, ``memorisation_z``, ``perturbation_share``: the four of them that
           say most, the first as stored, the last two in pixels
     """
     sample = Sample.draw(store, random)
-    spaces = {RANDOM_NETWORK: random_features(store.shape)} | dict(features)
+    spaces = {PIXELS: small_pictures, RANDOM_NETWORK: random_features(store.shape)} | dict(features)
     values = {name: of_rows(store, sample.rows, space) for name, space in spaces.items()}
     look = appearance(store.shape)
     looks = {"stored": look, "augmented": augmented(look, augment)}
-    in_pixels = of_rows(store, sample.rows, small_pictures)
     measured = {
         "images": sample.count(),
         "spectrum": spectra.ratio(store, sample),
-        "two_sample": {how: two_sample.tell_apart(sample, of_rows(store, sample.rows, look)) for how, look in looks.items()},
-        "coverage": {name: coverage.compare(sample, values[name], random) for name in spaces},
+        "two_sample": {
+            how: two_sample.tell_apart(sample, of_rows(store, sample.rows, seen)) for how, seen in looks.items()
+        },
+        "coverage": {name: coverage.compare(sample, of, random) for name, of in values.items() if name != PIXELS},
         "labels": labels.consistency(sample, of_rows(store, sample.rows, gradients)),
-        "memorisation": {PIXELS: memorisation.measure(store, sample, in_pixels, small_pictures)}
-        | {name: memorisation.measure(store, sample, values[name], space) for name, space in spaces.items()},
+        "memorisation": {
+            name: memorisation.measure(store, sample, values[name], space) for name, space in spaces.items()
+        },
     }
     return colours(store) | measured | _headline(measured)
 

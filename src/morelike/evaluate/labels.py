@@ -42,7 +42,7 @@ def consistency(sample: Sample, values: np.ndarray) -> dict | None:
 
 
 def _judged(sample: Sample, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probability of each train image's own label, NaN where nothing knew its class, and: is it likeliest?"""
+    """Return the probability of each train image's label (NaN where nothing knew its class), and: is it likeliest?"""
     probability, right = np.full(len(values), np.nan), np.zeros(len(values), bool)
     for k in range(FOLDS):
         learnt = sample.real & (sample.fold != k)

@@ -92,8 +92,9 @@ def units(index: pd.DataFrame) -> np.ndarray:
 def _folds(label: np.ndarray, synthetic: np.ndarray, unit: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Deal whole units out to folds, so that these are about alike in classes, kinds and sizes."""
     images = pd.DataFrame({"label": label, "synthetic": synthetic, "unit": unit})
-    dealt = images.groupby("unit").agg(label=("label", "first"), synthetic=("synthetic", "mean"), size=("label", "size"))
-    order = np.lexsort((random.random(len(dealt)), dealt["size"], dealt["synthetic"], dealt["label"]))
+    of_unit = images.groupby("unit")
+    dealt = of_unit.agg({"label": "first", "synthetic": "mean"})
+    order = np.lexsort((random.random(len(dealt)), of_unit.size(), dealt["synthetic"], dealt["label"]))
     fold = np.empty(len(dealt), np.int64)
     fold[order] = np.arange(len(dealt)) % FOLDS
     return fold[np.searchsorted(dealt.index.to_numpy(), unit)]

@@ -12,7 +12,7 @@ def radial_power(images: np.ndarray, bands: int) -> np.ndarray:
     """Return the power spectrum, averaged over rings of equal width, mean over the channels.
 
     Each channel's mean is taken off, and a Hann window keeps the borders of the image out of the spectrum. White noise
-    of variance v has power v in every band. Spectra of generated images were first compared so by Durall et al. 2020.
+    of variance v has power v in every band but the first, where the mean is missing. Spectra of generated images were first compared so by Durall et al. 2020.
 
     Args:
         images: uint8 N×H×W×C.
