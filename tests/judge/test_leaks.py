@@ -134,7 +134,7 @@ def test_flat_icons_that_are_all_alike_are_no_copies_of_each_other(tmp_path):
 
 def test_small_probabilities_are_as_rare_as_they_say_where_nothing_leaks(tmp_path):
     random, small = np.random.default_rng(2), 0
-    for world in range(150):
+    for world in range(60):
         counts = [("train", False, 40), ("test", False, 40), ("train", True, 60)]
         parts = [
             (split, label, new, random.integers(0, 255, (count, 12, 12, 1), np.uint8))
@@ -142,7 +142,7 @@ def test_small_probabilities_are_as_rare_as_they_say_where_nothing_leaks(tmp_pat
             for label in CLASSES
         ]
         small += leaks.excess(write(tmp_path / str(world), parts, lambda split, number: ""))[2] < 0.05
-    assert small <= scipy.stats.binom.ppf(0.999, 150, 0.05)
+    assert small <= scipy.stats.binom.ppf(0.999, 60, 0.05)
 
 
 def test_images_of_one_group_count_as_one(judged, real):

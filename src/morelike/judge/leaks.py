@@ -1,6 +1,7 @@
 """Refuse copies of val or test images among the images to learn from: a verdict on them would say nothing."""
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -93,10 +94,10 @@ def excess(store: ShardStore) -> tuple[int, int, float]:
     alone = _one_per_group(store.index)
     for label, held, real, made in _classes(store.index):
         random = randomness.generator(0, "leaks", label)
-        held, real = (random.permutation(rows[alone[rows]]) for rows in (held, real))
-        count = min(len(held), len(real), MOST_PER_CLASS)
+        of_held, of_real = (random.permutation(rows[alone[rows]]) for rows in (held, real))
+        count = min(len(of_held), len(of_real), MOST_PER_CLASS)
         if count:
-            rows = np.concatenate([held[:count], real[:count]])
+            rows = np.concatenate([of_held[:count], of_real[:count]])
             distance = _nearest(store, rows, made)[1]
             values.append(distance / (np.median(distance) or 1.0))
             is_held.append(np.arange(2 * count) < count)
@@ -122,7 +123,7 @@ def _held_out(index: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(index["split"].isin(["val", "test"]))
 
 
-def _classes(index: pd.DataFrame):
+def _classes(index: pd.DataFrame) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Yield label, held-out rows, real and synthetic train rows of each class that has all three."""
     synthetic, split = index["synthetic"].to_numpy(bool), index["split"].to_numpy()
     for label in sorted(set(index.loc[synthetic, "label"])):
@@ -138,7 +139,7 @@ def _nearest(store: ShardStore, rows: np.ndarray, among: np.ndarray) -> tuple[np
     return np.concatenate(nearest), np.concatenate(distance)
 
 
-def _digests(store: ShardStore, rows: np.ndarray):
+def _digests(store: ShardStore, rows: np.ndarray) -> Iterator[bytes]:
     for images in store.batches(rows):
         yield from (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
 
