@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from morelike.images import augment
+from morelike.images import augment, geometry
 from morelike.images.settings import Augment
 
 NOTHING = {"flip": False, "rotate_deg": 0, "translate": 0, "scale": 0, "brightness": 0, "contrast": 0}
@@ -54,7 +54,7 @@ def test_a_mirror_image_is_drawn_about_half_the_time_and_only_if_asked():
 def test_the_grid_is_that_of_torch():
     maps = torch.randn(5, 2, 3)
     theirs = torch.nn.functional.affine_grid(maps, [5, 1, 9, 14], align_corners=False)
-    torch.testing.assert_close(augment.affine_grid(maps, 9, 14), theirs)
+    torch.testing.assert_close(geometry.affine_grid(maps, 9, 14), theirs)
 
 
 def test_values_stay_in_range():

@@ -9,10 +9,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from morelike.core import devices, randomness
-from morelike.evaluate import classical
 from morelike.evaluate.errors import JudgeError
 from morelike.evaluate.ladder import ARMS, BalancedSampler, ClassifierTraining, training_rows
-from morelike.images import pixels
+from morelike.images import augment, pixels
 from morelike.storage import shards
 
 MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory must not grow with the size of images
@@ -110,7 +109,8 @@ def _train(
         rows, classes = sampler.batch(step, settings.batch_size)
         images = torch.from_numpy(pixels.to_float(store.read(rows)))
         if ARMS[task.arm].classical:
-            images = classical.augment(images, task.augment, randomness.generator(task.seed, "classical", step))
+            chance = torch.Generator().manual_seed(randomness.derived_seed(task.seed, "classical", step))
+            images = augment.apply(images, task.augment, chance)
         with fabric.autocast():
             logits = model(fabric.to_device(images))
         target = fabric.to_device(torch.from_numpy(classes))

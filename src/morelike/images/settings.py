@@ -1,10 +1,15 @@
-"""How images are augmented by classical means: the section ``train.augment``. It must load without torch."""
+"""How images are augmented by classical means: for the models and for the judge. It must load without torch."""
 
-from typing import Annotated
+import math
+from typing import Annotated, Literal
 
+import annotated_types
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
-from morelike.core.settings import Section, Share
+from morelike.core.settings import CountOrZero, Section, Share
+
+Mix = Literal["none", "mixup", "cutmix"]
 
 
 class Augment(Section):
@@ -18,4 +23,37 @@ class Augment(Section):
     contrast: Annotated[float, Field(ge=0, lt=1)] = Field(description="share, at most")
 
 
-SECTIONS: dict[str, type[Section]] = {}  # the only one is a part of `train`
+class Classical(Augment):
+    """Classical augmentation of what a classifier learns from: :class:`Augment` and what only labels can bear."""
+
+    shear_deg: Annotated[float, Field(ge=0, le=60)] = Field(description="slant, degrees, at most")
+    elastic: Annotated[float, Field(ge=0, le=0.25)] = Field(
+        description="standard deviation of the shifts of a 5×5 grid, as a share of the longer side"
+    )
+    operations: CountOrZero = Field(description="tone operations drawn per image (RandAugment), such as gamma")
+    operation_strength: Share = Field(description="of these operations, at most")
+    erase: Share = Field(description="share of the area erased, at most")
+    mix: Mix = Field(description="how two images and their labels are mixed: none, mixup or cutmix")
+
+    def scaled(self, strength: float) -> "Classical":
+        """Return these settings with every largest change times ``strength``, at most what the field allows.
+
+        ``flip``, ``operations`` and ``mix`` have no strength and stay.
+        """
+        magnitudes = {name: field for name, field in type(self).model_fields.items() if field.annotation is float}
+        changes = {name: min(getattr(self, name) * strength, _most(field)) for name, field in magnitudes.items()}
+        return type(self).model_validate(self.model_dump() | changes)
+
+
+def _most(field: FieldInfo) -> float:
+    """Return the largest float within the upper bound of a field."""
+    for bound in field.metadata:
+        match bound:
+            case annotated_types.Le(le=most):
+                return float(most)
+            case annotated_types.Lt(lt=limit):
+                return math.nextafter(float(limit), 0)
+    return math.inf
+
+
+SECTIONS: dict[str, type[Section]] = {}  # they are parts of `train` and `evaluate`
