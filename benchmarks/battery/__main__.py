@@ -1,6 +1,7 @@
-"""Judge generators whose verdict is known, over draws of the data.
+"""Judge generators whose verdict is known, over draws of the data; `make battery` runs it.
 
-`make battery` runs it, and goes on where it stopped. The train images, the generator and the judge's seeds are new in each draw. Each verdict is written as it is reached.
+The train images, the generator and the judge's seeds are new in each draw. Each verdict is written as it is reached:
+a run that is started again goes on with what is missing.
 """
 
 import argparse
@@ -8,10 +9,11 @@ import os
 import sys
 from pathlib import Path
 
+from morelike.judge.settings import Judge
+
 from benchmarks.battery import cases, running, worlds
 from morelike.core import compute, files, settings
 from morelike.core.errors import MorelikeError, one_line
-from morelike.judge.settings import Judge
 
 HERE = Path(__file__).resolve().parent
 DIGITS = "digits"

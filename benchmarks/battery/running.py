@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from morelike.judge.settings import Judge
 
 from benchmarks.battery import judging, worlds
 from benchmarks.battery.cases import CASES
 from morelike.core import files
 from morelike.core.progress import say
-from morelike.judge.settings import Judge
 from morelike.storage.shards import ShardStore
 
 FIGURES = ("difference", "rare", "common")
@@ -70,5 +70,3 @@ def verdict_path(out: Path, number: int, case: str) -> Path:
 def _points(found: dict) -> str:
     difference = found.get("difference")
     return "" if difference is None else "{mean:+.3f} ({low:+.3f} to {high:+.3f})".format(**difference)
-
-
