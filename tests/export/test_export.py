@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from morelike.evaluate.settings import Evaluate
 
 from morelike.core import compute, files, settings
 from morelike.evaluate import evaluation
-from morelike.evaluate.settings import Evaluate
 from morelike.export import export
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
