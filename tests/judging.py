@@ -34,6 +34,7 @@ JUDGE = Judge(
     seeds_beside=2,
     selection_seeds=1,
     shares=[0.25],
+    leak_distance=0.02,
     margin=0.01,
     confidence=0.95,
     strengths=[1.0],
