@@ -13,14 +13,14 @@ from morelike.storage import shards, tables
 from morelike.storage.errors import StoreError
 
 FILES_PER_TASK = 64
-COLUMNS = ["path", "split", "label", "synthetic", "nearest_distance"]
+COLUMNS = ["path", "split", "label", "synthetic", "generator", "given_group", "source_file", "nearest_distance"]
 
 
 def unpack(augmented: Path, folder: Path) -> shards.ShardStore:
     """Decode every image of ``augmented`` once, on all cores, into a store in ``folder``.
 
     Returns:
-        A store whose index has the columns :data:`COLUMNS` of the manifest, row for row.
+        A store whose index has the columns :data:`COLUMNS` of the manifest, row for row; ``given_group`` is ``group``.
 
     Raises:
         StoreError: no manifest, no images, one that is not as it was exported.
@@ -38,7 +38,7 @@ def unpack(augmented: Path, folder: Path) -> shards.ShardStore:
     decoded = compute.map_ordered(partial(_decode, augmented, first.shape), tasks)
     for images in track(decoded, len(tasks), "evaluate: decoding"):
         writer.append(images)
-    writer.close(manifest[COLUMNS])
+    writer.close(manifest[COLUMNS].rename(columns={"given_group": "group"}))
     return shards.ShardStore(folder)
 
 

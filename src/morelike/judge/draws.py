@@ -15,7 +15,7 @@ class Draws:
     neither draws a synthetic one.
 
     Args:
-        real, synthetic: rows, int64 N, of the train split.
+        real, synthetic: the rows that the recipe draws, int64 N; either may be empty.
         targets: int64, the class of every row of the store.
         recipe: how to draw.
         seed: of the draws.
@@ -23,10 +23,9 @@ class Draws:
 
     def __init__(self, real: np.ndarray, synthetic: np.ndarray, targets: np.ndarray, recipe: Recipe, seed: int):
         self.recipe, self.seed, self._targets = recipe, seed, targets
-        self.rows = rows_of(recipe, real, synthetic)
-        kept = [np.intersect1d(rows, self.rows) for rows in (real, synthetic)]
-        self.classes = np.unique(targets[self.rows])
-        self._pools = [[rows[targets[rows] == k] for rows in kept] for k in self.classes]
+        self._rows = np.concatenate([real, synthetic])
+        self.classes = np.unique(targets[self._rows])
+        self._pools = [[rows[targets[rows] == k] for rows in (real, synthetic)] for k in self.classes]
 
     def batch(self, step: int, size: int, left: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and classes of a batch, int64 of ``size`` each, with replacement.
@@ -38,7 +37,7 @@ class Draws:
         """
         draws = randomness.generator(self.seed, "batch", step).random((3, size))
         if self.recipe.draw == "folder":
-            rows = self.rows[(draws[2] * len(self.rows)).astype(np.int64)]
+            rows = self._rows[(draws[2] * len(self._rows)).astype(np.int64)]
             return rows, self._targets[rows]
         share = self.recipe.synthetic if self.recipe.synthetic == 1 else self.recipe.synthetic * left
         which = (draws[0] * len(self.classes)).astype(np.int64)
@@ -51,10 +50,3 @@ class Draws:
         if not len(pool):  # a class that has none of the kind: the other is all there is
             pool = self._pools[number][not synthetic]
         return pool[int(at * len(pool))]
-
-
-def rows_of(recipe: Recipe, real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
-    """Return the rows that a recipe can draw, int64."""
-    if recipe.synthetic == 0:
-        return real
-    return synthetic if recipe.draw == "class" and recipe.synthetic == 1 else np.concatenate([real, synthetic])

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from morelike.core.settings import BatchSize, ChannelWidth, Count, Positive, Section, Share
+from morelike.core.settings import BatchSize, ChannelWidth, Count, NotNegative, Positive, Section, Share
 from morelike.images.settings import Classical
 
 MOST_RECIPES = 6  # with and without synthetic images: each more is one more chance to be wrong
@@ -35,6 +35,9 @@ class Judge(Section):
     selection_seeds: Count = Field(description="trainings of each recipe that val chooses from")
     shares: Annotated[list[Share], Field(min_length=1, max_length=MOST_RECIPES - 1)] = Field(
         description="probabilities of a synthetic image that val chooses from; 0 is always among them"
+    )
+    leak_distance: NotNegative = Field(
+        description="rms of pixels in [0, 1]: a train image nearer than this to one of val or test shows the same"
     )
     margin: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="balanced accuracy: a difference within it is of no use"

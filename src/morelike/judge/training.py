@@ -4,7 +4,6 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from morelike.core import code, devices, files, randomness
 from morelike.core.errors import DamagedFile
 from morelike.images import classical, mixing, pixels
-from morelike.judge import network
-from morelike.judge.draws import Draws, rows_of
+from morelike.judge import network, rows
+from morelike.judge.draws import Draws
 from morelike.judge.errors import JudgeError
-from morelike.judge.recipes import Recipe
-from morelike.judge.settings import Judge
+from morelike.judge.field import Answer, Task
 from morelike.storage.shards import ShardStore
 
 MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory must not grow with the size of images
@@ -28,64 +26,23 @@ LABEL_SMOOTHING = 0.05
 WEIGHT_DECAY = 0.05
 WARMUP_STEPS = 50
 AVERAGE = 0.99  # of the weights at each step: a half-life of 69 steps
-NETWORK = ("network", "width", "pretrained", "batch_size", "max_steps", "evaluate_every_steps", "patience")
+DECIDING = ("network", "width", "pretrained", "batch_size")  # settings that decide a training, and these:
+DECIDING += ("max_steps", "evaluate_every_steps", "patience", "cooldown_share")
 
 
-@dataclass(frozen=True)
-class Task:
-    """One classifier to train: all that a worker process needs to know.
-
-    Attributes:
-        store: the folder of the images.
-        images: digest of the images that it learns from and is stopped by.
-        classes: names, in the order of their numbers.
-        recipe: how it is trained.
-        learning_rate: at its highest.
-        seed: of this training.
-        settings: the section ``evaluate``.
-        state: where trained classifiers are kept, and found again.
-        predict: the split whose images it is asked about.
-    """
-
-    store: Path
-    images: str
-    classes: tuple[str, ...]
-    recipe: Recipe
-    learning_rate: float
-    seed: int
-    settings: Judge
-    state: Path
-    predict: str = "val"
-
-    @property
-    def folder(self) -> Path:
-        """Where this classifier is kept: named by all that decides its weights."""
-        decided_by = {
-            "images": self.images,
-            "classes": self.classes,
-            "recipe": self.recipe.model_dump(mode="json"),
-            "settings": self.settings.model_dump(mode="json", include={*NETWORK, "cooldown_share"}),
-            "learning_rate": self.learning_rate,
-            "seed": self.seed,
-            "code": code.digest(__name__),
-            "torch": torch.__version__,
-        }
-        return self.state / files.fingerprint(decided_by)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one trained classifier says.
-
-    Attributes:
-        log_probabilities: float32 images×classes, of the images of the split that was asked for, in row order.
-        steps: that its training took.
-        ended: whether val had stopped improving before ``max_steps``.
-    """
-
-    log_probabilities: np.ndarray
-    steps: int
-    ended: bool
+def folder_of(task: Task) -> Path:
+    """Return where the classifier of a task is kept: named by all that decides its weights."""
+    decided_by = {
+        "images": task.images,
+        "classes": task.classes,
+        "recipe": task.recipe.model_dump(mode="json"),
+        "settings": task.settings.model_dump(mode="json", include=set(DECIDING)),
+        "learning_rate": task.learning_rate,
+        "seed": task.seed,
+        "code": code.digest(__name__),
+        "torch": torch.__version__,
+    }
+    return task.state / files.fingerprint(decided_by)
 
 
 def answer(task: Task) -> Answer:
@@ -97,17 +54,17 @@ def answer(task: Task) -> Answer:
     store = ShardStore(task.store)
     with _one_thread():
         about = trained(task, store)
-        said = predict(load(task, store), store, store.rows(task.predict))
+        said = predict(load(task, store), store, store.rows(task.split))
     return Answer(said, about["steps"], about["ended"])
 
 
 def trained(task: Task, store: ShardStore) -> dict:
     """Train a classifier if it is not there yet; return ``steps`` and ``ended``. The folder is written whole."""
     with contextlib.suppress(DamagedFile, FileNotFoundError):
-        return files.read_json(task.folder / "about.json", "steps", "ended")
+        return files.read_json(folder_of(task) / "about.json", "steps", "ended")
     run = _Run(task, store)
     run.to_the_end()
-    with files.written_aside(task.folder) as aside:
+    with files.written_aside(folder_of(task)) as aside:
         save_file({key: value.contiguous() for key, value in run.average.state_dict().items()}, aside / "weights")
         files.write_json(aside / "about.json", {"steps": run.step, "ended": run.ended, "val": run.history})
     return {"steps": run.step, "ended": run.ended}
@@ -115,19 +72,17 @@ def trained(task: Task, store: ShardStore) -> dict:
 
 def load(task: Task, store: ShardStore) -> nn.Module:
     """Return a trained classifier with the moving average of its weights, on the device that is used."""
-    model = network.build(
-        task.settings.model_copy(update={"pretrained": False}), store.shape, len(task.classes)
-    )
-    model.load_state_dict(load_file(task.folder / "weights"))
+    model = network.build(task.settings.model_copy(update={"pretrained": False}), store.shape, len(task.classes))
+    model.load_state_dict(load_file(folder_of(task) / "weights"))
     return model.to(_fabric().device).eval()
 
 
 @torch.no_grad()
-def predict(model: nn.Module, store: ShardStore, rows: np.ndarray) -> np.ndarray:
-    """Return the log-probabilities that a classifier gives the images at ``rows``, float32 N×classes."""
+def predict(model: nn.Module, store: ShardStore, asked: np.ndarray) -> np.ndarray:
+    """Return the log-probabilities that a classifier gives the images at rows ``asked``, float32 N×classes."""
     fabric, parts = _fabric(), [np.empty((0, network.head(model).out_features), np.float32)]
     height, width, _ = store.shape
-    for images in store.batches(rows, max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // (height * width)))):
+    for images in store.batches(asked, max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // (height * width)))):
         with fabric.autocast():
             logits = model(fabric.to_device(torch.from_numpy(pixels.to_float(images))))
         parts.append(logits.float().log_softmax(1).cpu().numpy())
@@ -157,9 +112,8 @@ class _Run:
 
     def __init__(self, task: Task, store: ShardStore):
         self.task, self.store, self.settings = task, store, task.settings
-        self.targets = targets_of(store, task.classes)
-        real, synthetic = train_rows(store, task.recipe)
-        self.draws = Draws(real, synthetic, self.targets, task.recipe, task.seed)
+        self.targets = rows.targets_of(store, task.classes)
+        self.draws = Draws(*rows.drawn_rows(store, task.recipe), self.targets, task.recipe, task.seed)
         self.val = store.rows("val")
         self.fabric = _fabric()
         with torch.random.fork_rng(devices=[]):
@@ -167,7 +121,9 @@ class _Run:
             model = network.build(task.settings, store.shape, len(task.classes))
         self.model = model.to(self.fabric.device)
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE), use_buffers=True)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), task.learning_rate, weight_decay=WEIGHT_DECAY)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), task.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+        )
         self.step, self.ended, self.history = 0, False, []
 
     def to_the_end(self) -> None:
@@ -214,9 +170,9 @@ class _Run:
         self.average.update_parameters(self.model)
 
     def _batch(self, left: float) -> tuple[Tensor, Tensor]:
-        rows, classes = self.draws.batch(self.step, self.settings.batch_size, left)
+        drawn, classes = self.draws.batch(self.step, self.settings.batch_size, left)
         chance = torch.Generator().manual_seed(randomness.derived_seed(self.task.seed, "augment", self.step))
-        images = torch.from_numpy(pixels.to_float(self.store.read(rows)))
+        images = torch.from_numpy(pixels.to_float(self.store.read(drawn)))
         settings = self.task.recipe.augment
         targets = nn.functional.one_hot(torch.from_numpy(classes), len(self.task.classes)).float()
         return mixing.mixed(classical.classical(images, settings, chance), targets, settings.mix, chance)
@@ -235,23 +191,6 @@ class _Run:
     def _restore(self, best: tuple[dict, dict, dict]) -> None:
         for part, state in zip((self.model, self.average, self.optimizer), best, strict=True):
             part.load_state_dict(state)
-
-
-def targets_of(store: ShardStore, classes: tuple[str, ...]) -> np.ndarray:
-    """Return the class of each image of a store, int64; classes are numbered in the order given."""
-    return store.index["label"].map({name: number for number, name in enumerate(classes)}).to_numpy(np.int64)
-
-
-def train_rows(store: ShardStore, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Return the real and the synthetic rows that a recipe may draw from, int64 each; never of another split."""
-    train, new = (store.index["split"] == "train").to_numpy(), store.index["synthetic"].to_numpy(bool)
-    of_generators = store.index["generator"].isin(recipe.generators).to_numpy() | (not recipe.generators)
-    return np.flatnonzero(train & ~new), np.flatnonzero(train & new & of_generators)
-
-
-def seen_rows(store: ShardStore, recipe: Recipe) -> np.ndarray:
-    """Return the rows that decide a training of ``recipe``: those it can draw, and those of val."""
-    return np.concatenate([rows_of(recipe, *train_rows(store, recipe)), store.rows("val")])
 
 
 def _fabric():
