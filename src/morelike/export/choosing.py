@@ -41,12 +41,12 @@ def choose(table: pd.DataFrame, judging: Judging, state: Path) -> RecipeFile:
         judging: who chooses.
         state: a folder that outlives a run; what is finished of a long choice is kept there.
     """
-    if reason := not_measured(table):
-        return RecipeFile(not_chosen=reason)
     with tempfile.TemporaryDirectory() as folder:
         store = judged_store(table, Path(folder) / "store")
-        choice = judging.choose(store, judging.settings, judging.seed, state)
+        choice = judging.choose(store, judging.settings, judging.seed, state / "judge")
         height, width, _ = store.shape
+    if choice.reason:
+        return RecipeFile(not_chosen=choice.reason)
     return RecipeFile(
         recipe=choice.recipe,
         candidate=choice.candidate,
@@ -57,18 +57,6 @@ def choose(table: pd.DataFrame, judging: Judging, state: Path) -> RecipeFile:
         ),
         trials=choice.trials,
     )
-
-
-def not_measured(table: pd.DataFrame) -> str:
-    """Return why no recipe can be chosen on val; "" if one can."""
-    real = table[~table["synthetic"].astype(bool)]
-    of_split = {split: set(images["label"]) for split, images in real.groupby("split")}
-    learnt = of_split.get("train", set())
-    if len(learnt) < 2:
-        return "one class, and a classifier needs two"
-    if len(learnt & of_split.get("val", set())) < 2:
-        return "fewer than two classes have train and val images"
-    return ""
 
 
 def judged_store(table: pd.DataFrame, folder: Path) -> ShardStore:
