@@ -1,6 +1,6 @@
 # `make help` says what can be done here. Python 3.11 or newer, make and git are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help repro search test test-slow lint format deps docs bench clean requirements
+.PHONY: help repro search test test-slow lint format deps docs bench battery clean requirements
 SHELL := /bin/sh
 
 # A Python of your own choice: make test PYTHON=/path/to/python3.12
@@ -64,6 +64,9 @@ bench: $(READY) ## side-by-side runs against peers, of minutes
 	@for script in $(filter-out %/images.py %/faces.py,$(wildcard benchmarks/*.py)); do \
 	  echo "== $$script"; $(PY) "$$script" || exit 1; \
 	done
+
+battery: $(READY) ## does the judge judge rightly? generators whose worth is known; DRAWS=20 SET=digits or a folder that resize wrote
+	$(PY) -m benchmarks.battery --draws "$(or $(DRAWS),20)" --set "$(or $(SET),digits)"
 
 clean: $(READY) ## remove what the stages and the search wrote; DVC's store (.dvc/cache), .venv and your images stay
 	@$(PY) -m flows.pipeline remove-outs

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from morelike.evaluate.classifier import Classifier
+from morelike.evaluate.settings import Evaluate
 
 from morelike.core import compute, files
 from morelike.evaluate import evaluation, exported
-from morelike.evaluate.classifier import Classifier
-from morelike.evaluate.settings import Evaluate
 from morelike.images import pixels
 from morelike.images.settings import Augment
 from morelike.storage.errors import StoreError

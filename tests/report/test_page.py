@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from morelike.evaluate.ladder import ARMS
+from morelike.evaluate.settings import Evaluate
 
 from morelike.core import files, settings
 from morelike.evaluate import verdict
-from morelike.evaluate.ladder import ARMS
-from morelike.evaluate.settings import Evaluate
 from morelike.images import pixels
 from morelike.report import page, pictures, provenance
 from morelike.report.settings import Report

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from morelike.core import files, randomness
 from morelike.core.progress import say
 from morelike.evaluate import arms, exported, fidelity, ledger, predictions, verdict
@@ -47,15 +49,15 @@ def evaluate(augmented: Path, out: Path, settings: Judge, seed: int, places: Pla
         JudgeError: a classifier's loss is not finite.
     """
     with tempfile.TemporaryDirectory() as folder, files.written_aside(out) as aside:
-        store = exported.unpack(augmented, Path(folder) / "store")
-        chosen, spaces = recipe_file.read(augmented), {}
+        manifest, chosen, spaces = exported.manifest(augmented), recipe_file.read(augmented), {}
+        store = exported.unpack(augmented, manifest, Path(folder) / "store")
         summary = {"test_images": len(store.rows("test"))}
         reason = why_not(store, chosen)
         if reason:
             summary |= {"verdict": f"not measured: {reason}", "sentence": f"Not measured: {reason}.", "arms": {}}
         else:
-            digests = _test_digest(augmented), _question(augmented, settings, seed)
-            opening = ledger.open_test(places.ledger, *digests)
+            question = _question(manifest, chosen, settings, seed)
+            opening = ledger.open_test(places.ledger, _test_digest(manifest), question)
             choice = Choice(chosen.recipe, chosen.candidate, chosen.training.learning_rate)
             judged = arms.judge(store, choice, settings, seed, places.state)
             summary |= summarised(judged, settings, opening) | {"trials": list(chosen.trials)}
@@ -113,17 +115,15 @@ def _counts(store: ShardStore) -> dict:
     }
 
 
-def _test_digest(augmented: Path) -> str:
-    manifest = exported.manifest(augmented, ["split", "label", "sha256"])
+def _test_digest(manifest: pd.DataFrame) -> str:
     test = manifest[manifest["split"] == "test"]
     return ledger.split_digest(zip(test["sha256"], test["label"], strict=True))
 
 
-def _question(augmented: Path, settings: Judge, seed: int) -> str:
+def _question(manifest: pd.DataFrame, chosen: RecipeFile, settings: Judge, seed: int) -> str:
     """Return a digest of all that decides the verdict: the images, the recipe, the settings and the seed."""
-    images = exported.manifest(augmented, ["path", "sha256"])
-    recipe = recipe_file.read(augmented).model_dump(mode="json")
-    return files.fingerprint([images.values.tolist(), recipe, settings.model_dump(mode="json"), seed])
+    images = manifest[["path", "sha256"]].values.tolist()
+    return files.fingerprint([images, chosen.model_dump(mode="json"), settings.model_dump(mode="json"), seed])
 
 
 def _augmentation(settings: Judge, chosen: RecipeFile, seed: int) -> Callable:

@@ -50,7 +50,8 @@ class Tested:
         clusters: int images, what belongs together; without groups a number of its own for each.
         grouped: are there groups (a patient, a papyrus)?
         real_counts: int classes, the real train images of each.
-        log_probabilities: per arm float32 seeds×images×classes, all with the same seeds.
+        log_probabilities: per arm float32 seeds×images×classes; the seeds of an arm that has fewer are the first of
+            the others', so that each seed is compared with itself.
         arms: the parts that they play; each arm that it names has log-probabilities.
         advice: how the recipe trains, in words that follow "Train with".
     """
@@ -144,8 +145,10 @@ class _Figures:
 
     def of_pair(self, one: str, other: str) -> dict:
         tested = self.tested
-        right = self.right[one].astype(np.float64) - self.right[other]
-        nll = [negative_log_likelihood(tested.log_probabilities[arm], tested.targets) for arm in (one, other)]
+        seeds = min(len(self.right[one]), len(self.right[other]))
+        right = self.right[one][:seeds].astype(np.float64) - self.right[other][:seeds]
+        said = [tested.log_probabilities[arm][:seeds] for arm in (one, other)]
+        nll = [negative_log_likelihood(part, tested.targets) for part in said]
         return {
             "candidate": one,
             "baseline": other,

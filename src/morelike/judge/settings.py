@@ -52,4 +52,4 @@ class Judge(Section):
     augment: Classical
 
 
-SECTIONS: dict[str, type[Section]] = {}  # TODO evaluate
+SECTIONS = {"evaluate": Judge}
