@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from morelike.evaluate.settings import Evaluate
 
 from morelike.core import compute, files, settings
 from morelike.evaluate import evaluation
