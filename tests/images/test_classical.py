@@ -4,9 +4,9 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from morelike.images import geometry
+from morelike.images import augment, geometry
 from morelike.images.classical import classical
-from morelike.images.settings import Classical
+from morelike.images.settings import Augment, Classical
 
 MOST = Classical(
     flip=True,
@@ -23,6 +23,7 @@ MOST = Classical(
     mix="none",
 )
 NOTHING = MOST.scaled(0).model_copy(update={"flip": False})
+SAME_AS_NOTHING = NOTHING.model_dump(include=set(Augment.model_fields))
 SHAPES = [(5, 1, 28, 28), (6, 3, 17, 30), (1, 1, 9, 8), (3, 3, 1, 1)]
 
 
@@ -62,6 +63,14 @@ def test_all_of_it_keeps_shape_and_range_leaves_its_input_alone_and_repeats(shap
     assert after.max() <= 1
     assert torch.equal(images, before)
     assert torch.equal(after, classical(images, MOST, chance()))
+
+
+@pytest.mark.parametrize("name", ["rotate_deg", "brightness", "operation_strength", "erase"])
+def test_no_change_is_made_in_place(name):
+    images = noise(4, 3, 12, 12)
+    before = images.clone()
+    assert not torch.equal(changed(images, **{name: getattr(MOST, name), "operations": 1}), before)
+    assert torch.equal(images, before)
 
 
 def test_an_image_does_not_depend_on_the_others_of_its_batch():
@@ -138,6 +147,26 @@ def test_strengths_are_the_largest_changes():
     assert 1.25 < areas.max() < 1.32
 
 
+def test_a_slant_is_at_most_what_the_settings_say():
+    image = torch.zeros(1, 1, 61, 61)
+    image[:, :, 20:41, 20:41] = 1
+    moved = changed(image.expand(400, -1, -1, -1), shear_deg=20)[:, 0]
+    place = torch.arange(61) - 30
+    slants = (moved * place[:, None] * place).sum((1, 2)) / (moved * place[:, None] ** 2).sum((1, 2))
+    most = torch.tensor(20.0).deg2rad().tan()
+    assert 0.97 * most < slants.abs().max() < 1.01 * most
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rotate_deg": 25}, {"translate": 0.1}, {"contrast": 0.4}, {"brightness": 0.2}, {"rotate_deg": 180}]
+)
+def test_what_models_learn_from_too_is_changed_as_for_them(settings):
+    """Both make these draws at the same places of a row."""
+    images = noise(12, 3, 18, 25)
+    theirs = augment.apply(images, Augment(**SAME_AS_NOTHING | settings), chance())
+    torch.testing.assert_close(changed(images, **settings), theirs, atol=1e-5, rtol=0)
+
+
 def test_the_elastic_field_has_the_spread_that_is_asked_for_and_is_smooth():
     shifts = torch.randn(500, 2, 5, 5, generator=chance()) * 3
     field = geometry.elastic_field(shifts, 29, 45)
@@ -150,12 +179,14 @@ def test_the_elastic_field_has_the_spread_that_is_asked_for_and_is_smooth():
     torch.testing.assert_close(field.permute(0, 3, 1, 2), theirs, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("height", "width"), [(29, 29), (21, 41)])
+@pytest.mark.parametrize(("height", "width"), [(29, 29), (21, 41), (41, 21)])
 def test_elastic_shifts_are_a_share_of_the_longer_side(height, width):
-    ramp = torch.linspace(0.25, 0.75, width).expand(1, 1, height, width)
-    moved = changed(ramp.expand(400, -1, -1, -1), elastic=0.03)
-    middle = moved[:, 0, height // 2, width // 2]  # a control point
-    assert ((middle - 0.5) / 0.5 * (width - 1)).std() == pytest.approx(0.03 * max(height, width), rel=0.12)
+    for ramp, side in (
+        (torch.linspace(0.25, 0.75, width).expand(400, 1, height, width), width),
+        (torch.linspace(0.25, 0.75, height)[:, None].expand(400, 1, height, width), height),
+    ):
+        middle = changed(ramp, elastic=0.03)[:, 0, height // 2, width // 2]  # a control point
+        assert ((middle - 0.5) * 2 * (side - 1)).std() == pytest.approx(0.03 * max(height, width), rel=0.12)
 
 
 def test_what_comes_in_from_outside_has_the_colour_of_the_border():
