@@ -61,3 +61,34 @@ def test_values_stay_in_range():
     images = apply(torch.rand(64, 3, 8, 8), brightness=1.0, contrast=0.9)
     assert images.min() >= 0
     assert images.max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(64, 1, 28, 28), (5, 3, 17, 31)])
+def test_models_learn_from_the_very_same_bits_as_before(shape):
+    """What a model is depends on each bit of what it learned from: sharing code must not change one."""
+    settings = Augment(flip=True, rotate_deg=20, translate=0.1, scale=0.15, brightness=0.1, contrast=0.2)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    theirs = written_out(images, settings, torch.Generator().manual_seed(2))
+    assert torch.equal(augment.apply(images, settings, torch.Generator().manual_seed(2)), theirs)
+
+
+def written_out(images, settings, generator):
+    count, _, height, width = images.shape
+    draws = torch.rand(count, 7, generator=generator) * 2 - 1
+    angle = draws[:, 0] * torch.pi * settings.rotate_deg / 180
+    zoom = 1 / (1 + draws[:, 1] * settings.scale)
+    mirror = torch.where((draws[:, 2] > 0) & settings.flip, -1.0, 1.0)
+    cos, sin, aspect = angle.cos() * zoom, angle.sin() * zoom, height / width
+    right = torch.stack([cos * mirror, -sin * aspect, 2 * draws[:, 3] * settings.translate], 1)
+    down = torch.stack([sin / aspect * mirror, cos, 2 * draws[:, 4] * settings.translate], 1)
+    x, y = ((torch.arange(side) * 2 + 1) / side - 1 for side in (width, height))
+    maps = torch.stack([right, down], 1)
+    columns, rows = maps[:, :, 0, None] * x, maps[:, :, 1, None] * y + maps[:, :, 2, None]
+    grid = (columns[:, :, None, :] + rows[:, :, :, None]).permute(0, 2, 3, 1)
+    edges = [images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]]
+    border = torch.cat(edges, 2).mean(2)[:, :, None, None]
+    moved = torch.nn.functional.grid_sample(images - border, grid, align_corners=False).add_(border)
+    mean = moved.mean((1, 2, 3), keepdim=True)
+    contrast = 1 + draws[:, 5].view(-1, 1, 1, 1) * settings.contrast
+    brightness = draws[:, 6].view(-1, 1, 1, 1) * settings.brightness
+    return moved.sub_(mean).mul_(contrast).add_(mean + brightness).clamp_(0, 1)

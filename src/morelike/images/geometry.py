@@ -10,16 +10,18 @@ CONTROL_POINTS = 5  # per side of the grid of elastic shifts
 def affine_maps(angle: Tensor, shear: Tensor | float, zoom: Tensor, shift: Tensor, aspect: float) -> Tensor:
     """Return maps from coordinates in the new image to those in the old one, N×2×3; coordinates go from -1 to 1.
 
+    The picture is slanted sideways, then turned and zoomed, as torchvision's ``affine`` does.
+
     Args:
-        angle: N, radians: the picture is turned counterclockwise.
+        angle: N, radians, counterclockwise.
         shear: N, the tangent of the slant; 0 for none.
         zoom: N, how many old pixels a new one spans.
         shift: N×2, right and down, in coordinates.
         aspect: height over width.
     """
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    right = torch.stack([cos, (cos * shear - sin) * aspect, shift[:, 0]], 1)
-    down = torch.stack([sin / aspect, sin * shear + cos, shift[:, 1]], 1)
+    right = torch.stack([cos + shear * sin, (shear * cos - sin) * aspect, shift[:, 0]], 1)
+    down = torch.stack([sin / aspect, cos, shift[:, 1]], 1)
     return torch.stack([right, down], 1)
 
 

@@ -3,7 +3,6 @@
 import math
 from typing import Annotated, Literal
 
-import annotated_types
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
@@ -48,11 +47,10 @@ class Classical(Augment):
 def _most(field: FieldInfo) -> float:
     """Return the largest float within the upper bound of a field."""
     for bound in field.metadata:
-        match bound:
-            case annotated_types.Le(le=most):
-                return float(most)
-            case annotated_types.Lt(lt=limit):
-                return math.nextafter(float(limit), 0)
+        if hasattr(bound, "le"):
+            return float(bound.le)
+        if hasattr(bound, "lt"):
+            return math.nextafter(bound.lt, 0)
     return math.inf
 
 
