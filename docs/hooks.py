@@ -17,7 +17,7 @@ from mkdocs.exceptions import PluginError
 from flows.tuning import settings as search
 from morelike.core import settings
 from morelike.core.settings import Section
-from morelike.export import export, filters
+from morelike.export import admission, filters
 from morelike.images import noise
 from morelike.models import base, registry
 from morelike.train.checks import CHECKS
@@ -144,7 +144,7 @@ def checks() -> str:
 
 def reasons() -> str:
     """Return a table of what keeps a new image out of the dataset."""
-    rows = [[f"`{name}`", words(check.__doc__), export.ADVICE[name]] for name, check in filters.FILTERS.items()]
+    rows = [[f"`{name}`", words(check.__doc__), admission.ADVICE[name]] for name, check in filters.FILTERS.items()]
     return table(["reason", "what it does", "if it is many"], rows)
 
 

@@ -4,15 +4,18 @@ from pathlib import Path
 
 from morelike.core import cli, files, settings
 from morelike.evaluate import evaluation
-from morelike.evaluate.settings import Evaluate
-from morelike.images.settings import Augment
+from morelike.judge.settings import Judge
 
 
-def main(augmented: Path, out: Path, metrics: Path) -> None:
-    """Read the exported dataset; write the details to ``out`` and the flat figures to ``metrics``."""
+def main(augmented: Path, out: Path, metrics: Path, ledger: Path) -> None:
+    """Read the exported dataset; write the details to ``out``, the flat figures to ``metrics``.
+
+    ``ledger`` counts how often each test split was opened; it is no out, and is kept with the project.
+    """
     params = settings.read()
-    judge, classical = params.section("evaluate", Evaluate), params.section("train.augment", Augment)
-    files.write_json(metrics, evaluation.evaluate(augmented, out, judge, classical, params.seed))
+    places = evaluation.Places(cli.STATE / "judge", ledger)
+    figures = evaluation.evaluate(augmented, out, params.section("evaluate", Judge), params.seed, places)
+    files.write_json(metrics, figures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from mkdocs.exceptions import PluginError
 from pydantic import Field
 
 from morelike.core.settings import Section
-from morelike.export import export, filters
+from morelike.export import filters, rows
 from morelike.images import noise
 from morelike.train.checks import CHECKS
 from morelike.validate.codes import CODES
@@ -121,7 +121,7 @@ def test_the_site_has_a_row_for_every_kind_of_noise_check_stage_command_and_filt
     assert first_cells(site, "checks") == list(CHECKS)
     assert sorted(first_cells(site, "stages")) == STAGES
     assert first_cells(site, "develop") == [f"make {target}" for target in TARGETS]
-    assert set(first_cells(site, "dataset")) == {*export.MANIFEST, *filters.FILTERS}
+    assert set(first_cells(site, "dataset")) == {*rows.MANIFEST, *filters.FILTERS}
 
 
 def test_every_table_that_is_made_stands_in_a_page(hooks):

@@ -9,11 +9,10 @@ import os
 import sys
 from pathlib import Path
 
-from morelike.judge.settings import Judge
-
 from benchmarks.battery import cases, running, worlds
 from morelike.core import compute, files, settings
 from morelike.core.errors import MorelikeError, one_line
+from morelike.judge.settings import Judge
 
 HERE = Path(__file__).resolve().parent
 DIGITS = "digits"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from morelike.judge.settings import Judge
 
 from benchmarks.battery.cases import CASES, REFUSED
 from benchmarks.battery.generators import Made
@@ -14,6 +13,7 @@ from benchmarks.battery.worlds import World
 from morelike.core import randomness
 from morelike.judge import leaks
 from morelike.judge.errors import LeakError
+from morelike.judge.settings import Judge
 from morelike.storage.nearest import nearest_rows
 from morelike.storage.shards import ShardStore, ShardWriter
 

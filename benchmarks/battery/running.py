@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from morelike.judge.settings import Judge
 
 from benchmarks.battery import judging, worlds
 from benchmarks.battery.cases import CASES
 from morelike.core import files
 from morelike.core.progress import say
+from morelike.judge.settings import Judge
 from morelike.storage.shards import ShardStore
 
 FIGURES = ("difference", "rare", "common")

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from morelike.evaluate.classifier import Classifier
+from morelike.evaluate.settings import Evaluate
 
 from morelike.core import compute, files
 from morelike.evaluate import evaluation, exported
-from morelike.evaluate.classifier import Classifier
-from morelike.evaluate.settings import Evaluate
 from morelike.images import pixels
 from morelike.images.settings import Augment
 from morelike.storage.errors import StoreError
@@ -45,6 +45,7 @@ def write_dataset(folder, images: list[tuple[str, str, str, bool]]) -> None:
         (folder / path).write_bytes(data)
         distance, sha256 = 0.1 if synthetic else np.nan, hashlib.sha256(data).hexdigest()
         row = {"path": path, "split": split, "label": label, "synthetic": synthetic, "sha256": sha256}
+        row |= {"generator": "made" if synthetic else "", "given_group": f"g{number}", "source_file": ""}
         rows.append(row | {"nearest_distance": distance})
     pd.DataFrame(rows).to_parquet(folder / "manifest.parquet")
 
@@ -131,6 +132,7 @@ def test_unpacked_images_are_the_exported_ones(tmp_path):
     for row in (0, 100, len(store) - 1):
         data = (tmp_path / "augmented" / store.index["path"][row]).read_bytes()
         assert np.array_equal(store.read([row])[0], pixels.decode(data))
+    assert store.index["group"].tolist() == [f"g{number}" for number in range(len(store))]
 
 
 @pytest.mark.parametrize("said", ["is damaged: expected the sha256", "found nothing; run"])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from morelike.evaluate.settings import Evaluate
 
 from morelike.core import compute, files, settings
 from morelike.evaluate import evaluation
-from morelike.evaluate.settings import Evaluate
 from morelike.export import export
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
@@ -21,6 +21,7 @@ from morelike.report import page
 from morelike.report.settings import Report
 from morelike.storage import folders
 from morelike.storage.shards import ShardStore, ShardWriter
+from tests.judging import chooses
 
 SETTINGS = Export(
     mix={"vae": 0.0, "dae": 1.0}, max_filtered_share=0.5, blank_std=0.02, palette_distance=0.25, copy_distance=0.02
@@ -95,9 +96,9 @@ def rooms(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(rooms, settings=SETTINGS, workers=1, out="augmented", models=("dae", "vae")):
+def run(rooms, settings=SETTINGS, workers=1, out="augmented", models=("dae", "vae"), judging=None):
     sources = export.Sources(*(rooms / name for name in ("validated", "resized", "synthetic")), models)
-    return export.write_augmented(sources, rooms / out, settings, rooms / "state", workers)
+    return export.write_augmented(sources, rooms / out, settings, judging or chooses(), rooms / "state", workers)
 
 
 def with_mix(**mix):

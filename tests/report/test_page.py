@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from morelike.evaluate.ladder import ARMS
+from morelike.evaluate.settings import Evaluate
 
 from morelike.core import files, settings
 from morelike.evaluate import verdict
-from morelike.evaluate.ladder import ARMS
-from morelike.evaluate.settings import Evaluate
 from morelike.images import pixels
 from morelike.report import page, pictures, provenance
 from morelike.report.settings import Report
@@ -26,6 +26,15 @@ SECTIONS = ["ladder", "images", "training", "counts", "left-out", "validation", 
 PARAMS = settings.read(Path(__file__).parents[2] / "params.yaml")
 SETTINGS = PARAMS.section("report", Report)
 TRAINED = ("vae", "dae")
+
+
+LIKENESS = {
+    "colour_difference": 0.01,
+    "two_sample_auc": 0.875,
+    "perturbation_share": 0.625,
+    "labels": {"synthetic": 0.8125, "real": 0.9},
+    "memorisation": {"pixels": {f"distance_{kind}": {"median": 0.1} for kind in ("real", "synthetic")}},
+}
 
 
 def inputs(root: Path) -> page.Inputs:
@@ -49,7 +58,7 @@ def write_summary(folder: Path) -> None:
     predicted = random.integers(0, 3, (len(ARMS), 3, 60))
     judged = verdict.Judged(list(ARMS), CLASSES, predicted, targets, np.array([4, 9, 9]), 12)
     summary = verdict.summarise(judged, PARAMS.section("evaluate", Evaluate), 0)
-    summary |= {"seeds": 3, "steps": 5, "confidence": 0.95, "test_images": 60, "fidelity": None}
+    summary |= {"seeds": 3, "steps": 5, "confidence": 0.95, "test_images": 60, "fidelity": LIKENESS}
     files.write_json(folder / "summary.json", summary)
 
 

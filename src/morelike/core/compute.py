@@ -1,5 +1,6 @@
 """Map a pure function over chunks of work, on as many processes as there are cores, in order, in flat memory."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from morelike.core.errors import MorelikeError
 
@@ -70,25 +71,39 @@ def map_ordered(function: Callable[[T], R], items: Iterable[T], workers: int | N
         yield from map(function, first)
         yield from map(function, items)
         return
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    if os.name == "posix":
-        context.set_forkserver_preload(PRELOADED)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+    with Workers(workers) as pool:
+        yield from pool.map_ordered(function, itertools.chain(first, items))
+
+
+class Workers:
+    """Processes that stay for more than one :func:`map_ordered`: what they have imported, they have."""
+
+    def __init__(self, count: int):
+        context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+        if os.name == "posix":
+            context.set_forkserver_preload(PRELOADED)
+        self._count, self._pool = count, ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def map_ordered(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yield as the function :func:`map_ordered` does."""
+        items = iter(items)
         try:
-            pending = deque(pool.submit(function, item) for item in first)
-            pending.extend(pool.submit(function, item) for item in _take(items, 2 * workers - 2))
+            pending = deque(self._pool.submit(function, item) for item in _take(items, 2 * self._count))
             while pending:
                 result = pending.popleft().result()
-                pending.extend(pool.submit(function, item) for item in _take(items, 1))
+                pending.extend(self._pool.submit(function, item) for item in _take(items, 1))
                 yield result
         except BrokenProcessPool as error:
             raise ComputeError(
-                f"one of {workers} worker processes died, most often because memory ran out: free some, or allow fewer "
-                "cores (`taskset -c 0 dvc repro`)"
+                f"one of {self._count} worker processes died, most often because memory ran out: free some, or allow "
+                "fewer cores (`taskset -c 0 dvc repro`)"
             ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _take(items: Iterator[T], count: int) -> Iterator[T]:

@@ -1,146 +1,145 @@
-"""Does it help? Unpack the exported dataset, train the ladder of classifiers, compare, and say so."""
+"""Does it help? Unpack the exported dataset, train classifiers with and without the new images, and say so."""
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from morelike.core import compute, files, randomness
-from morelike.core.progress import say, track
-from morelike.evaluate import exported, fidelity, verdict
-from morelike.evaluate.ladder import ARMS, ClassifierTraining
-from morelike.evaluate.settings import Evaluate
-from morelike.images.settings import Augment
-from morelike.storage import shards, tables
+from morelike.core import files, randomness
+from morelike.core.progress import say
+from morelike.evaluate import arms, exported, fidelity, ledger, predictions, verdict
+from morelike.evaluate.features import Features
+from morelike.judge import recipe_file
+from morelike.judge.field import Task
+from morelike.judge.recipe_file import RecipeFile
+from morelike.judge.selection import Choice, not_measured
+from morelike.judge.settings import Judge
+from morelike.storage.shards import ShardStore
 
-MOST_PROCESSES = 4  # each loads torch, which takes about 1 GB
+
+@dataclass(frozen=True)
+class Places:
+    """Where the evaluation keeps what outlives it.
+
+    Attributes:
+        state: trained classifiers, found again by the next run; safe to delete.
+        ledger: how often each test split was opened.
+    """
+
+    state: Path
+    ledger: Path
 
 
-def evaluate(augmented: Path, out: Path, settings: Evaluate, augment: Augment, seed: int) -> dict:
+def evaluate(augmented: Path, out: Path, settings: Judge, seed: int, places: Places) -> dict:
     """Measure whether the synthetic images of ``augmented`` help a classifier, and write ``out`` whole.
 
-    ``out`` gets ``summary.json`` and, where classifiers could be trained, ``predictions.parquet`` (arm, seed,
-    path, label, predicted), ``recalls.parquet`` (arm, seed, label, images, recall) and ``arms.csv`` (arm, seed,
-    balanced_accuracy), for ``dvc plots``. Memory does not grow with the number of images: they are unpacked into
-    a temporary folder and read in batches.
+    ``out`` gets ``summary.json`` and, where classifiers could be trained, the tables of
+    :func:`morelike.evaluate.predictions.write`. No pixels are held in memory: images are unpacked into a temporary
+    folder and read in batches.
 
     Returns:
-        The flat figures for ``dvc metrics show``; ``verdict`` is ``helps``, ``does not help``, ``harms`` or
-        ``not measured: ...`` with the reason.
+        The flat figures for ``dvc metrics show``; ``verdict`` is one of the four of
+        :func:`morelike.judge.statistics.verdict`, or ``not measured: ...`` with the reason.
 
     Raises:
-        StoreError, ImageError: the exported dataset is missing or damaged.
+        StoreError, ImageError, DamagedFile: the exported dataset or the ledger is missing or damaged.
+        LeakError: train images show images of val or test.
         JudgeError: a classifier's loss is not finite.
     """
     with tempfile.TemporaryDirectory() as folder, files.written_aside(out) as aside:
-        store = exported.unpack(augmented, Path(folder) / "store")
-        summary = _figures(store, settings)
-        reason = not_measured(store.index)
+        manifest, chosen, spaces = exported.manifest(augmented), recipe_file.read(augmented), {}
+        store = exported.unpack(augmented, manifest, Path(folder) / "store")
+        summary = {"test_images": len(store.rows("test"))}
+        reason = why_not(store, chosen)
         if reason:
             summary |= {"verdict": f"not measured: {reason}", "sentence": f"Not measured: {reason}.", "arms": {}}
         else:
-            judged = judge(store, settings, augment, seed)
-            summary |= verdict.summarise(judged, settings, seed)
-            _write_tables(aside, judged, store)
-        summary["fidelity"] = fidelity.measure(store, randomness.generator(seed, "evaluate", "fidelity"))
+            question = _question(manifest, chosen, settings, seed)
+            opening = ledger.open_test(places.ledger, _test_digest(manifest), question)
+            choice = Choice(chosen.recipe, chosen.candidate, chosen.training.learning_rate)
+            judged = arms.judge(store, choice, settings, seed, places.state)
+            summary |= summarised(judged, settings, opening) | {"trials": list(chosen.trials)}
+            predictions.write(aside, judged, store)
+            spaces = {"judge": _features(judged.example, store)}
+        summary |= _counts(store)
+        random = randomness.generator(seed, "evaluate", "fidelity")
+        summary["fidelity"] = fidelity.measure(store, spaces, _augmentation(settings, chosen, seed), random)
         files.write_json(aside / "summary.json", summary)
     say(f"evaluate: {summary['sentence']}")
     return flat(summary)
 
 
-def not_measured(index: pd.DataFrame) -> str | None:
-    """Return why no classifier can judge this dataset; None if one can."""
-    train, real = index["split"] == "train", ~index["synthetic"].astype(bool)
-    learnt = set(index.loc[train & real, "label"])
-    if len(learnt) < 2:
-        return "one class, and a classifier needs two"
-    if len(learnt & set(index.loc[index["split"] == "test", "label"])) < 2:
-        return "fewer than two classes have train and test images"
-    if not (train & ~real).any():
+def why_not(store: ShardStore, chosen: RecipeFile) -> str:
+    """Return why there can be no verdict; "" if there can."""
+    if chosen.not_chosen:
+        return chosen.not_chosen
+    if chosen.candidate is None:
         return "there are no synthetic images"
-    return None
+    return not_measured(store.index, "test")
 
 
-def judge(store: shards.ShardStore, settings: Evaluate, augment: Augment, seed: int) -> verdict.Judged:
-    """Train a classifier per arm and seed, each in its own process, and collect the predictions for the test split."""
-    index = store.index
-    classes = sorted(index["label"].unique())
-    tasks = [
-        ClassifierTraining(
-            store=store.folder,
-            classes=tuple(classes),
-            arm=arm,
-            seed=randomness.derived_seed(seed, "evaluate", number),
-            settings=settings,
-            augment=augment,
-        )
-        for number in range(settings.seeds)
-        for arm in ARMS
-    ]
-    workers = min(compute.cores(), MOST_PROCESSES)
-    predicted = track(compute.map_ordered(_train_and_predict, tasks, workers), len(tasks), "evaluate: classifiers")
-    test, train = index.loc[store.rows("test")], index.loc[store.rows("train")]
-    real = train.loc[~train["synthetic"].astype(bool), "label"]
-    return verdict.Judged(
-        arms=list(ARMS),
-        classes=classes,
-        predicted=np.stack(list(predicted)).reshape(settings.seeds, len(ARMS), -1).swapaxes(0, 1),
-        targets=np.array([classes.index(label) for label in test["label"]]),
-        real_counts=real.value_counts().reindex(classes, fill_value=0).to_numpy(),
-        synthetic_count=int(train["synthetic"].sum()),
-    )
+def summarised(judged: arms.Judged, settings: Judge, opening: ledger.Opening) -> dict:
+    """Return the summary of :func:`morelike.evaluate.verdict.summarise`, and how the classifiers were trained."""
+    confidence = opening.confidence(settings.confidence)
+    summary = verdict.summarise(judged.tested, settings.margin, confidence, opening.number)
+    return summary | {
+        "recipes": {arm: recipe.model_dump(mode="json") for arm, recipe in judged.recipes.items()},
+        "steps": judged.steps,
+        "unended": judged.unended,
+    }
 
 
 def flat(summary: dict) -> dict:
     """Return the figures of a summary for ``dvc metrics show`` and ``dvc exp show``."""
-    metrics = {key: summary[key] for key in ("verdict", "seeds", "test_images", "synthetic_images")}
+    metrics = {key: summary[key] for key in ("verdict", "test_images", "synthetic_images")}
     for arm, figures in summary["arms"].items():
         metrics[f"balanced_accuracy/{arm}"] = figures["balanced_accuracy"]["mean"]
     if summary["arms"]:
         first = summary["differences"][0]
-        metrics |= {f"difference/{key}": value for key, value in first["balanced_accuracy"].items()}
-        if first["rare"]:
-            metrics |= {f"difference_rare/{key}": value for key, value in first["rare"].items()}
-        metrics["chance"] = summary["chance"]
-    for key in ("colour_difference", "closer_than_real_share"):
-        if summary["fidelity"][key] is not None:
-            metrics[key] = summary["fidelity"][key]
-    return metrics
+        for key in ("balanced_accuracy", "rare", "common", "nll"):
+            if first[key]:
+                metrics |= {f"difference_{key}/{end}": first[key][end] for end in ("mean", "low", "high")}
+        metrics |= {key: summary[key] for key in ("smallest_visible", "openings", "seeds", "chance")}
+    figures = ("colour_difference", "two_sample_auc", "perturbation_share", "memorisation_z", "label_consistency")
+    return metrics | {key: summary["fidelity"][key] for key in figures if summary["fidelity"].get(key) is not None}
 
 
-def _train_and_predict(task: ClassifierTraining) -> np.ndarray:
-    from morelike.evaluate.classifier import train_and_predict  # here, so that this process holds no torch
-
-    return train_and_predict(task)
-
-
-def _figures(store: shards.ShardStore, settings: Evaluate) -> dict:
-    train = store.index.loc[store.rows("train")]
+def _counts(store: ShardStore) -> dict:
+    train = store.index.iloc[store.rows("train")]
     return {
-        "seeds": settings.seeds,
-        "steps": settings.steps,
-        "confidence": settings.confidence,
-        "test_images": len(store.rows("test")),
         "real_images": int((~train["synthetic"].astype(bool)).sum()),
         "synthetic_images": int(train["synthetic"].sum()),
         "classes": sorted(store.index["label"].unique()),
     }
 
 
-def _write_tables(out: Path, judged: verdict.Judged, store: shards.ShardStore) -> None:
-    test = store.index.loc[store.rows("test"), ["path", "label"]]
-    parts = [
-        test.assign(arm=arm, seed=seed, predicted=[judged.classes[k] for k in judged.predicted[number, seed]])
-        for number, arm in enumerate(judged.arms)
-        for seed in range(judged.predicted.shape[1])
-    ]
-    predictions = pd.concat(parts, ignore_index=True)[["arm", "seed", "path", "label", "predicted"]]
-    predictions.to_parquet(out / "predictions.parquet")
-    correct = predictions.assign(recall=predictions["label"] == predictions["predicted"])
-    by_class = correct.groupby(["arm", "seed", "label"], sort=False)["recall"].agg(["size", "mean"]).reset_index()
-    by_class = by_class.rename(columns={"size": "images", "mean": "recall"})
-    by_class.to_parquet(out / "recalls.parquet")
-    learnt = by_class["label"].isin(judged.classes[k] for k in np.flatnonzero(judged.real_counts))
-    by_arm = by_class[learnt].groupby(["arm", "seed"], sort=False)["recall"].mean().rename("balanced_accuracy")
-    tables.write_csv(out / "arms.csv", by_arm.reset_index())
+def _test_digest(manifest: pd.DataFrame) -> str:
+    test = manifest[manifest["split"] == "test"]
+    return ledger.split_digest(zip(test["sha256"], test["label"], strict=True))
+
+
+def _question(manifest: pd.DataFrame, chosen: RecipeFile, settings: Judge, seed: int) -> str:
+    """Return a digest of all that decides the verdict: the images, the recipe, the settings and the seed."""
+    images = manifest[["path", "sha256"]].values.tolist()
+    return files.fingerprint([images, chosen.model_dump(mode="json"), settings.model_dump(mode="json"), seed])
+
+
+def _augmentation(settings: Judge, chosen: RecipeFile, seed: int) -> Callable:
+    """Return the classical augmentation of the recipe as a function of images, float32 N×C×H×W in [0, 1]."""
+    import torch
+
+    from morelike.images.classical import classical
+
+    chance = torch.Generator().manual_seed(randomness.derived_seed(seed, "evaluate", "augmented"))
+    augment = (chosen.recipe.augment if chosen.recipe else settings.augment).model_copy(update={"mix": "none"})
+    return lambda images: classical(images, augment, chance)
+
+
+def _features(task: Task, store: ShardStore) -> Features:
+    """Return what a trained classifier sees in images."""
+    from morelike.judge import training
+
+    model = training.load(task, store)
+    return lambda images: training.features(model, images)

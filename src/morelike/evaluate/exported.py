@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from morelike.core import compute
 from morelike.core.progress import track
@@ -13,32 +14,46 @@ from morelike.storage import shards, tables
 from morelike.storage.errors import StoreError
 
 FILES_PER_TASK = 64
-COLUMNS = ["path", "split", "label", "synthetic", "nearest_distance"]
+COLUMNS = ["path", "split", "label", "synthetic", "generator", "given_group", "source_file", "nearest_distance"]
 
 
-def unpack(augmented: Path, folder: Path) -> shards.ShardStore:
-    """Decode every image of ``augmented`` once, on all cores, into a store in ``folder``.
-
-    Returns:
-        A store whose index has the columns :data:`COLUMNS` of the manifest, row for row.
+def manifest(augmented: Path) -> pd.DataFrame:
+    """Return the columns :data:`COLUMNS` and ``sha256`` of the manifest, a row per image.
 
     Raises:
-        StoreError: no manifest, no images, one that is not as it was exported.
+        StoreError: no manifest, no images.
         DamagedFile: the manifest cannot be read.
     """
-    manifest_path = augmented / "manifest.parquet"
-    if not manifest_path.is_file():
+    path = augmented / "manifest.parquet"
+    if not path.is_file():
         raise StoreError(f"{augmented}: no exported dataset here (manifest.parquet is missing); run `dvc repro`")
-    manifest = tables.read(manifest_path, [*COLUMNS, "sha256"])
-    if manifest.empty:
-        raise StoreError(f"{manifest_path}: expected a row per image, got none")
-    first = _image(augmented / manifest["path"].iloc[0], manifest["sha256"].iloc[0])
+    table = tables.read(path, [*COLUMNS, "sha256"])
+    if table.empty:
+        raise StoreError(f"{path}: expected a row per image, got none")
+    return table
+
+
+def unpack(augmented: Path, rows: pd.DataFrame, folder: Path) -> shards.ShardStore:
+    """Decode every image of ``augmented`` once, on all cores, into a store in ``folder``.
+
+    Args:
+        augmented: the dataset.
+        rows: its :func:`manifest`.
+        folder: to write.
+
+    Returns:
+        A store whose index has the columns :data:`COLUMNS` of the manifest, row for row; ``given_group`` is ``group``.
+
+    Raises:
+        StoreError: an image is missing, or not as it was exported.
+    """
+    first = _image(augmented / rows["path"].iloc[0], rows["sha256"].iloc[0])
     writer = shards.ShardWriter(folder, *first.shape)
-    tasks = compute.chunks(list(zip(manifest["path"], manifest["sha256"], strict=True)), FILES_PER_TASK)
+    tasks = compute.chunks(list(zip(rows["path"], rows["sha256"], strict=True)), FILES_PER_TASK)
     decoded = compute.map_ordered(partial(_decode, augmented, first.shape), tasks)
     for images in track(decoded, len(tasks), "evaluate: decoding"):
         writer.append(images)
-    writer.close(manifest[COLUMNS])
+    writer.close(rows[COLUMNS].rename(columns={"given_group": "group"}))
     return shards.ShardStore(folder)
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 import yaml
 
 from morelike.core.errors import printable
+from morelike.export import card_training
+from morelike.judge.recipe_file import RecipeFile
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 HF_SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -25,11 +27,15 @@ Do not publish them, or results on them, as if they were real.
 
 ## Where each image comes from
 
-`manifest.parquet` has a row per image: split, label, `synthetic`, generator, method, seed, the real image it was made
-from and that file's sha256, the nearest real train image and its distance (rms of pixels in [0, 1]), the sha256 of
-the model and of the PNG. {metadata}{masks}
+`manifest.parquet` has a row per image: split, label, `synthetic`, generator, weight, method, seed, the real image it
+was made from and that file's sha256, the nearest real train image and its distance (rms of pixels in [0, 1]), the
+sha256 of the model and of the PNG. {metadata}{masks}
 
 {generators}
+
+## How to train on it
+
+{training}
 
 ## What was left out
 
@@ -58,7 +64,12 @@ the raw mask, 0 where the image was padded. Synthetic images have none."""
 
 
 def text(
-    manifest: pd.DataFrame, filtered: pd.DataFrame, quarantined: dict[str, int], measured: dict, described: bool
+    manifest: pd.DataFrame,
+    filtered: pd.DataFrame,
+    quarantined: dict[str, int],
+    measured: dict,
+    recipe: RecipeFile,
+    described: bool,
 ) -> str:
     """Return the card as markdown with Hugging Face's YAML head.
 
@@ -67,6 +78,7 @@ def text(
         filtered: a row per synthetic image that a filter kept out.
         quarantined: number of raw files by reason.
         measured: the figures of :func:`morelike.export.export.summary`.
+        recipe: how to train on the dataset.
         described: whether the splits hold a ``metadata.csv``; if not, a ``provenance.csv``.
     """
     head = yaml.safe_dump(_head(manifest, described), sort_keys=False, allow_unicode=True)
@@ -79,6 +91,7 @@ def text(
         metadata=f"`{named}` in each split has the most used of these columns.",
         masks=MASKS if (manifest["mask"] != "").any() else "",
         generators=_generators(manifest, measured),
+        training=card_training.text(manifest, recipe),
         quarantined=_listed(quarantined),
         filtered=_listed(filtered["reason"].value_counts().sort_index().to_dict()),
     )
@@ -93,8 +106,8 @@ def _head(manifest: pd.DataFrame, described: bool) -> dict:
         {"name": "label", "dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(names)}}}},
     ]
     if described:
-        kinds = {"synthetic": "bool", "generator": "string", "method": "string", "seed": "int64"}
-        kinds |= {"source_file": "string", "nearest_distance": "float64"}
+        kinds = {"synthetic": "bool", "generator": "string", "weight": "float64", "method": "string"}
+        kinds |= {"seed": "int64", "source_file": "string", "nearest_distance": "float64"}
         kinds |= {name: "string" for name in ("given_group", "mask") if (manifest[name] != "").any()}
         features += [{"name": name, "dtype": dtype} for name, dtype in kinds.items()]
     return {

@@ -8,7 +8,10 @@ import pandas as pd
 
 from morelike.storage import tables
 
-COLUMNS = ["file_name", "label", "synthetic", "generator", "method", "seed", "source_file", "nearest_distance"]
+COLUMNS = [
+    *("file_name", "label", "synthetic", "generator", "weight", "method", "seed"),
+    *("source_file", "nearest_distance"),
+]
 WHERE_KNOWN = ["given_group", "mask"]
 NONE = "none"  # a loader reads an empty cell as a missing number
 

@@ -8,4 +8,4 @@ class JudgeError(MorelikeError):
 
 
 class LeakError(MorelikeError):
-    """Images to learn from that show what val or test hold back."""
+    """Train images that show images of val or test, so that a verdict on these would say nothing."""
