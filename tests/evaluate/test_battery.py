@@ -72,7 +72,7 @@ def test_each_generator_gives_as_many_images_with_the_labels_of_those_held_back(
 
 def test_copies_are_images_of_their_class_and_named_source(world):
     train = dict(zip(world.files("train"), by_file(world, "train"), strict=True))
-    for made in (generators.copier(world), generators.one_mode(world), generators.same_set(world)):
+    for made in (generators.copier(world), generators.one_mode(world)):
         shown = zip(made.labels.tolist(), as_bytes(made.images), strict=True)
         assert [train[source] for source in made.sources] == list(shown)
     test = by_label(world.images("test"), world.labels("test"))
@@ -82,12 +82,6 @@ def test_copies_are_images_of_their_class_and_named_source(world):
 
 def by_file(world, role: str) -> list[tuple[str, bytes]]:
     return list(zip(world.labels(role).tolist(), as_bytes(world.images(role)), strict=True))
-
-
-def test_the_same_set_twice_has_every_train_image_once_in_another_order(world):
-    made = generators.same_set(world)
-    assert sorted(as_bytes(made.images)) == sorted(as_bytes(world.images("train")))
-    assert not np.array_equal(made.images, world.images("train"))
 
 
 def test_one_mode_is_one_image_per_class_and_a_constant_one_for_all(world):
