@@ -67,7 +67,6 @@ CASES: dict[str, tuple[Generator, Rule]] = {
     "constant": (generators.constant, NEVER_HELPING),
     "labels shuffled": (generators.shuffled_labels, HARMING),
     "copies of test": (generators.copies_of_test, LEAKING),
-    "blurred copies of test": (generators.blurred_copies_of_test, LEAKING),
 }
 
 

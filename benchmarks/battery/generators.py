@@ -116,11 +116,6 @@ def copies_of_test(world: World) -> Made:
     return _copies(world, "test")
 
 
-def blurred_copies_of_test(world: World) -> Made:
-    """Random test images, blurred: a leak as well."""
-    return _changed(_copies(world, "test"), blurred)
-
-
 def blurred(images: np.ndarray) -> np.ndarray:
     """Return uint8 N×H×W×C images after a Gaussian blur of :data:`BLUR_PX`."""
     return np.stack([cv2.GaussianBlur(image, (0, 0), BLUR_PX).reshape(image.shape) for image in images])
