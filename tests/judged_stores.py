@@ -76,9 +76,9 @@ def noise(real: np.ndarray, labels: list[str]) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, real.shape).astype(np.uint8)
 
 
-def blurred(real: np.ndarray, labels: list[str]) -> np.ndarray:
+def blurred(real: np.ndarray, labels: list[str], px: float = 0.8) -> np.ndarray:
     """Return the real images blurred."""
-    return np.stack([cv2.GaussianBlur(image, (0, 0), 0.8)[:, :, None] for image in real])
+    return np.stack([cv2.GaussianBlur(image, (0, 0), px)[:, :, None] for image in real])
 
 
 def sampled(store: ShardStore) -> Sample:

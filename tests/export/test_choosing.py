@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
+from morelike.core import compute
 from morelike.export import choosing
 from morelike.export.choosing import Judging
 from morelike.images import pixels
 from morelike.judge import recipe_file
 from morelike.storage.shards import ShardStore
 from morelike.storage.sources import open_source
-from tests.export.test_export import noise_images, rooms, run, write_real, write_synthetic
+from tests.export.test_export import contents, noise_images, rooms, run, write_real, write_synthetic
 from tests.judging import JUDGE, RECIPE, chooses
 
 __all__ = ["rooms"]  # a fixture
@@ -69,6 +70,20 @@ def test_the_recipe_and_the_weights_travel_with_the_dataset(made):
     assert sorted(table["weight"]) == sorted(train["weight"])
 
 
+def test_trained_classifiers_choose_and_what_is_kept_of_them_gives_the_same_bytes_again(made, monkeypatch):
+    monkeypatch.setattr(compute, "cores", lambda: 1)
+    run(made, judging=Judging(JUDGE, 0), out="once")
+    file = recipe_file.read(made / "once")
+    assert (file.not_chosen, file.candidate.synthetic) == ("", 0.25)
+    assert file.recipe.synthetic in (0.0, 0.25)
+    assert sum(trial["chosen"] for trial in file.trials if trial["question"] == "share of synthetic images") == 1
+    trained = {path: path.stat().st_mtime_ns for path in (made / "state/judge").rglob("weights")}
+    assert len(trained) == 2  # without synthetic images, and with them
+    run(made, judging=Judging(JUDGE, 0), out="again")
+    assert contents(made / "once") == contents(made / "again")
+    assert {path: path.stat().st_mtime_ns for path in (made / "state/judge").rglob("weights")} == trained
+
+
 def test_datasets_reads_the_weight_as_a_number(made):
     import datasets
 
@@ -83,12 +98,17 @@ def test_datasets_reads_the_weight_as_a_number(made):
     [
         (("Alpha",), (6, 2, 3), "one class, and a classifier needs two"),
         (("Alpha", "Beta"), (6, 0, 3), "fewer than two classes have train and val images"),
+        (
+            ("Alpha", "Beta"),
+            (6, 1, 3),
+            "no class has val images of two groups, so nothing tells how certain a figure is",
+        ),
     ],
 )
 def test_where_nothing_can_be_chosen_it_says_why_and_all_weigh_the_same(rooms, labels, per_split, reason):
     write_real(rooms / "resized", labels, per_split)
     write_synthetic(rooms / "synthetic/dae", noise_images(2, seed=1), ["Alpha"] * 2)
-    measured = run(rooms, judging=Judging(JUDGE, 0, lambda *_: pytest.fail("it was asked to choose")))
+    measured = run(rooms, judging=Judging(JUDGE, 0))
     assert measured["recipe_synthetic"] is None
     file = recipe_file.read(rooms / "augmented")
     assert (file.not_chosen, file.recipe, file.trials) == (reason, None, ())
@@ -188,7 +208,7 @@ def test_the_code_that_is_shown_draws_by_the_weights(rooms, monkeypatch, place):
     ("recipe", "said"),
     [
         (RECIPE, "a synthetic image of dae with the probability 0.25"),
-        (RECIPE.at(0.0), "real images alone: synthetic ones did not do better on `val`"),
+        (RECIPE.at(0.0), "equally often, and real images alone: synthetic ones did not do better on `val`"),
         (RECIPE.model_copy(update={"draw": "folder"}), "Draw all images alike"),
     ],
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from morelike.evaluate.settings import Evaluate
 
 from morelike.core import compute, files, settings
 from morelike.evaluate import evaluation
@@ -16,12 +15,11 @@ from morelike.export import export
 from morelike.export.errors import ExportError
 from morelike.export.settings import Export
 from morelike.images import pixels
-from morelike.images.settings import Augment
 from morelike.report import page
 from morelike.report.settings import Report
 from morelike.storage import folders
 from morelike.storage.shards import ShardStore, ShardWriter
-from tests.judging import chooses
+from tests.judging import JUDGE, RECIPE, chooses
 
 SETTINGS = Export(
     mix={"vae": 0.0, "dae": 1.0}, max_filtered_share=0.5, blank_std=0.02, palette_distance=0.25, copy_distance=0.02
@@ -306,7 +304,8 @@ def test_a_share_of_a_model_that_is_not_trained_names_the_share_and_the_models_t
 def test_shares_of_nothing_give_the_real_images_alone_and_say_that_there_is_nothing_to_measure(rooms, monkeypatch):
     monkeypatch.setattr(compute, "cores", lambda: 1)
     write_synthetic(rooms / "synthetic/dae", noise_images(4, seed=1), ["Alpha"] * 4)
-    measured = run(rooms, Export(**SETTINGS.model_dump() | {"mix": {"vae": 0.0, "dae": 0.0}}))
+    nothing = Export(**SETTINGS.model_dump() | {"mix": {"vae": 0.0, "dae": 0.0}})
+    measured = run(rooms, nothing, judging=chooses(RECIPE.at(0.0), candidate=None))
     assert (measured["real"], measured["synthetic"]) == ({"train": 12, "val": 4, "test": 6}, {"train": 0})
     assert set(measured["filtered"].values()) == {0}
     manifest = pd.read_parquet(rooms / "augmented/manifest.parquet")
@@ -315,8 +314,8 @@ def test_shares_of_nothing_give_the_real_images_alone_and_say_that_there_is_noth
     card = (rooms / "augmented/README.md").read_text()
     assert "22 real images and 0 synthetic ones of 2 classes" in card
     assert "There are no synthetic images in this set." in card
-    judged = PARAMS.section("evaluate", Evaluate), PARAMS.section("train.augment", Augment)
-    figures = evaluation.evaluate(rooms / "augmented", rooms / "evaluation", *judged, seed=0)
+    kept = evaluation.Places(rooms / "state", rooms / "ledger.json")
+    figures = evaluation.evaluate(rooms / "augmented", rooms / "evaluation", JUDGE, 0, kept)
     assert figures["verdict"] == "not measured: there are no synthetic images"
     files.write_json(rooms / "metrics/evaluate.json", figures)
     places = ("validated", "resized", "noisy", "models", "synthetic", "augmented", "evaluation", "metrics")

@@ -19,7 +19,7 @@ from morelike.judge.statistics import (
 
 PHOTOGRAPHS = np.arange(153) % 7  # a small test set: its images' classes
 UNEVEN = np.repeat(np.arange(7), [40, 35, 30, 20, 15, 8, 5])
-LETTERS = np.arange(500) % 10
+LETTERS = np.arange(300) % 10
 PAPYRI = np.random.default_rng(0).integers(0, 30, 153)  # groups that span classes
 WORLDS = {
     "seeds make no difference": (PHOTOGRAPHS, None, (0.80, 0.83), {"image": 0.6, "image of arm": 0.4}),
@@ -87,7 +87,7 @@ def test_an_interval_that_takes_images_of_a_group_for_independent_covers_too_sel
 def test_a_percentile_interval_over_three_seeds_covers_too_seldom():
     random = np.random.default_rng(2)
     differences = simulated("seeds dominate", 500, 3, random)
-    by_seed = Sample(LETTERS, np.arange(500)).means(differences)
+    by_seed = Sample(LETTERS, np.arange(300)).means(differences)
     resampled = by_seed[:, list(itertools.product(range(3), repeat=3))].mean(-1)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=1)
     assert ((low <= 0) & (high >= 0)).mean() < 0.85

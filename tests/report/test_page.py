@@ -33,7 +33,7 @@ LIKENESS = {
     "two_sample_auc": 0.875,
     "perturbation_share": 0.625,
     "labels": {"synthetic": 0.8125, "real": 0.9},
-    "memorisation": {"pixels": {f"distance_{kind}": {"median": 0.1} for kind in ("real", "synthetic")}},
+    "memorisation": {"pixels": {f"distance_{kind}": {"median": 0.125} for kind in ("real", "synthetic")}},
 }
 
 
@@ -147,6 +147,8 @@ def test_the_verdict_comes_first_and_every_section_is_there(full, tmp_path):
     order = [of["id"] for tag, of in outline.tags if "id" in of and tag in ("h1", "section")]
     assert order == ["verdict", *SECTIONS]
     assert outline.text.index(summary["sentence"]) < outline.text.index("The numbers behind the verdict")
+    for piece in ("62.5% of the synthetic", "87.5% of the cases", "81.2% of the synthetic", "0.125 in the median"):
+        assert piece in outline.text
     for piece in ("11.25", "22.50", "truncated", "blank", "std is above 0", "abc123.dir", "evaluate.confidence"):
         assert piece in outline.text
 

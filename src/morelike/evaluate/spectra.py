@@ -1,8 +1,10 @@
 """Power spectra: do the synthetic images have the fine detail of real ones?"""
 
 import numpy as np
+from scipy.fft import rfft2
 
 from morelike.evaluate.sample import Sample
+from morelike.images import pixels
 from morelike.storage.shards import ShardStore
 
 BANDS = 8
@@ -12,7 +14,8 @@ def radial_power(images: np.ndarray, bands: int) -> np.ndarray:
     """Return the power spectrum, averaged over rings of equal width, mean over the channels.
 
     Each channel's mean is taken off, and a Hann window keeps the borders of the image out of the spectrum. White noise
-    of variance v has power v in every band but the first, where the mean is missing. Spectra of generated images were first compared so by Durall et al. 2020.
+    of variance v has power v in every band but the first, where the mean is missing. Spectra of generated images were
+    first compared so by Durall et al. 2020.
 
     Args:
         images: uint8 N×H×W×C.
@@ -24,14 +27,12 @@ def radial_power(images: np.ndarray, bands: int) -> np.ndarray:
     """
     height, width = images.shape[1:3]
     bands = _fitting(bands, height, width)
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])[:, :, None]
-    levels = images / np.float64(255)
-    mean = (levels * window).sum((1, 2), keepdims=True) / window.sum()
-    power = np.abs(np.fft.fft2((levels - mean) * window, axes=(1, 2))) ** 2 / (window**2).sum()
-    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)).ravel()
-    band = np.minimum((radius * 2 * bands).astype(int), bands - 1)
-    rings = (band[:, None] == np.arange(bands)) & (radius[:, None] > 0)
-    return power.mean(3).reshape(len(images), -1) @ (rings / np.maximum(rings.sum(0), 1))
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    levels = pixels.to_float(images)
+    mean = np.einsum("nchw,hw->nc", levels, window / window.sum())[:, :, None, None]
+    half = rfft2((levels - mean) * window)
+    power = (half.real**2 + half.imag**2).mean(1) / (window**2).sum()
+    return power.reshape(len(images), -1).astype(np.float64) @ _rings(height, width, bands)
 
 
 def ratio(store: ShardStore, sample: Sample) -> dict:
@@ -53,6 +54,16 @@ def ratio(store: ShardStore, sample: Sample) -> dict:
     real, synthetic = spectra.mean(1)
     ratios = [float(s / r) if r > 0 else None for s, r in zip(synthetic, real, strict=True)]
     return {"ratio": ratios, "cycles_per_pixel": [0.5 * (k + 1) / bands for k in range(bands)]}
+
+
+def _rings(height: int, width: int, bands: int) -> np.ndarray:
+    """Return the weight of each frequency of a half spectrum in the mean of each ring, float64 frequencies×bands."""
+    right = np.fft.rfftfreq(width)
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], right).ravel()
+    twice = np.where((right > 0) & (right < 0.5), 2.0, 1.0)  # the other half mirrors these
+    band = np.minimum((radius * 2 * bands).astype(int), bands - 1)
+    rings = (band[:, None] == np.arange(bands)) * (np.tile(twice, height) * (radius > 0))[:, None]
+    return rings / np.maximum(rings.sum(0), 1)
 
 
 def _fitting(bands: int, height: int, width: int) -> int:

@@ -18,7 +18,8 @@ def tell_apart(sample: Sample, values: np.ndarray) -> dict | None:
     """Return how well a cross-validated logistic regression tells synthetic from real train images of a class.
 
     One regression learns from all classes, each centred on its own mean and with as much weight on either kind: else
-    it could tell a kind by a class that has more of it. Images of one unit are in one fold.
+    it learns which classes have more of a kind, and not what tells the kinds of one class apart. Images of one unit are
+    in one fold.
 
     Args:
         sample: the images.

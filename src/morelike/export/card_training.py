@@ -3,11 +3,10 @@
 import pandas as pd
 
 from morelike.judge.recipe_file import RecipeFile, Training
-from morelike.judge.recipes import Recipe
 
 CHOSEN = """\
-This is the best of {trials} recipes that were compared on `val`, by training classifiers. `test` had no part in it.
-`recipe.json` has all of it, with the figures of each recipe.
+This was chosen on `val`, in {trials} trials with trained classifiers; `test` had no part in it. `recipe.json` has all
+of it, with the figures of each trial.
 
 - {draw}
 - Augment the images classically, as `transform` does below.{mixed}
@@ -58,7 +57,7 @@ def _chosen(file: RecipeFile) -> str:
     batch = "".join(f" Then mix the images of each batch: `{one}(images, labels)`." for one in file.torchvision.batch)
     return CHOSEN.format(
         trials=len(file.trials),
-        draw=_draw(file.recipe, file.training.cooldown_share),
+        draw=_draw(file),
         mixed=batch,
         training=_training(file.training),
         transforms=",\n    ".join(file.torchvision.image),
@@ -66,16 +65,19 @@ def _chosen(file: RecipeFile) -> str:
     )
 
 
-def _draw(recipe: Recipe, cooldown_share: float) -> str:
+def _draw(file: RecipeFile) -> str:
+    recipe = file.recipe
     if recipe.draw == "folder":
         return "Draw all images alike, as from a plain folder."
     if not recipe.synthetic:
-        return "Draw all classes equally often, and real images alone: synthetic ones did not do better on `val`."
+        why = ", and real images alone: synthetic ones did not do better on `val`" if file.candidate else ""
+        return f"Draw all classes equally often{why}."
     made = f" of {', '.join(recipe.generators)}" if recipe.generators else ""
     return (
         f"Draw all classes equally often, and within each class a synthetic image{made} with the probability "
-        f"{recipe.synthetic:g}, the same for all classes. Over the last {cooldown_share:.0%} of the steps let it fall "
-        "to 0, by scaling down the weights of the synthetic images, so that training ends on real ones."
+        f"{recipe.synthetic:g}, the same for all classes. Over the last {file.training.cooldown_share:.0%} of the "
+        "steps let it fall to 0, by scaling down the weights of the synthetic images, so that training ends on real "
+        "ones."
     )
 
 

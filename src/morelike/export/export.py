@@ -53,7 +53,8 @@ def write_augmented(
         out: the folder to write, whole or not at all.
         settings: shares and limits.
         judging: how the recipe is chosen.
-        state: a folder that outlives a failed run; if too many images are filtered, ``export/`` in it lists them.
+        state: a folder that outlives a failed run; if too many images are filtered, ``export/`` in it lists them, and
+            ``judge/`` in it keeps the classifiers that are trained.
         workers: processes that write images; one per core if None.
 
     Returns:
@@ -63,6 +64,7 @@ def write_augmented(
     Raises:
         ExportError: if a model of the mix is not trained, too many of its images fail the filters, or its images do
             not fit the real ones.
+        JudgeError: a classifier cannot be trained.
     """
     admission.refuse_untrained(settings, sources.models)
     quarantine = tables.read(Path(sources.validated) / "quarantine.parquet", ["code"])

@@ -4,7 +4,8 @@ import math
 
 from morelike.images.settings import Classical
 
-ELASTIC_SMOOTHNESS = 0.1  # sigma of torchvision's smoothing, as a share of the longer side: near a 5×5 grid of shifts
+SMOOTHNESS = 0.1  # sigma of a smoothed noise whose slopes are those of a 5×5 grid of shifts, as a share of the side
+SPREAD = 0.82  # of the points of that grid, standard deviation that is left between them
 LEVELS_BITS, POSTERIZE_BITS = 8, 4  # of a channel, and how many of them are taken at most
 MIXING = {"none": [], "mixup": ["MixUp"], "cutmix": ["CutMix"]}
 
@@ -34,7 +35,7 @@ def _moves(classical: Classical, height_px: int, width_px: int) -> list[str]:
     frame = longer // 2
     moves = [
         *_affine(classical, height_px / (height_px + 2 * frame), width_px / (width_px + 2 * frame)),
-        *_elastic(classical.elastic * longer, ELASTIC_SMOOTHNESS * longer),
+        *_elastic(classical.elastic * longer * SPREAD, SMOOTHNESS * width_px, SMOOTHNESS * height_px),
     ]
     if not moves:
         return []
@@ -55,16 +56,16 @@ def _affine(classical: Classical, of_height: float, of_width: float) -> list[str
     return [f"v2.RandomAffine({', '.join(given)}, interpolation=v2.InterpolationMode.BILINEAR)"]
 
 
-def _elastic(std_px: float, sigma_px: float) -> list[str]:
+def _elastic(std_px: float, sigma_x_px: float, sigma_y_px: float) -> list[str]:
     """Return an elastic transform whose shifts have the standard deviation ``std_px``.
 
-    torchvision smooths uniform draws from -1 to 1, variance 1/3, by a Gaussian of ``sigma_px``, which divides the
-    variance by 4π sigma_px², and shifts by alpha/2 pixels times that.
+    torchvision smooths uniform draws from -1 to 1, variance 1/3, by a Gaussian, which divides the variance by
+    4π sigma_x sigma_y, and shifts by alpha/2 pixels times that.
     """
     if not std_px:
         return []
-    alpha = 2 * std_px * math.sqrt(3 * 4 * math.pi) * sigma_px
-    return [f"v2.ElasticTransform(alpha={alpha:.4g}, sigma={sigma_px:.4g})"]
+    alpha = 2 * std_px * math.sqrt(3 * 4 * math.pi * sigma_x_px * sigma_y_px)
+    return [f"v2.ElasticTransform(alpha={alpha:.4g}, sigma=[{sigma_x_px:.4g}, {sigma_y_px:.4g}])"]
 
 
 def _light(classical: Classical) -> list[str]:

@@ -176,7 +176,7 @@ def estimate(sample: Sample, values: np.ndarray, step: float = 1.0) -> tuple[np.
     interaction = sample.over_clusters(scores - scores.mean(-2, keepdims=True))
     of_seeds = by_seed.var(-1, ddof=1) / seeds
     beyond = np.maximum(of_seeds - np.square(interaction).sum((-2, -1)) / (seeds - 1) / seeds, 0)
-    doubt = images**2 / df + beyond * of_seeds / (seeds - 1)
+    doubt = images**2 / df + np.where(beyond > 0, of_seeds, 0) ** 2 / (seeds - 1)
     variance = images + beyond
     return mean, np.sqrt(variance), np.where(doubt > 0, variance**2 / np.where(doubt > 0, doubt, 1), df)
 
