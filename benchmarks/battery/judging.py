@@ -1,5 +1,6 @@
 """One generator on one draw: its images become a judged store, and the judge says what they are worth."""
 
+import dataclasses
 import math
 import tempfile
 from pathlib import Path
@@ -11,18 +12,20 @@ from benchmarks.battery.cases import CASES, REFUSED
 from benchmarks.battery.generators import Made
 from benchmarks.battery.worlds import World
 from morelike.core import randomness
-from morelike.judge import leaks
+from morelike.evaluate import arms, verdict
+from morelike.evaluate.verdict import Tested
+from morelike.judge import leaks, selection
 from morelike.judge.errors import LeakError
+from morelike.judge.selection import Choice
 from morelike.judge.settings import Judge
 from morelike.storage.nearest import nearest_rows
 from morelike.storage.shards import ShardStore, ShardWriter
 
-COPY_LIMIT = 0.02  # rms of pixels in [0, 1], as `export.copy_distance`
 COPIED = ["source_file", "label", "group"]  # columns of a pool
 
 
 def judged(world: World, case: str, settings: Judge, state: Path) -> dict:
-    """Return ``verdict``, and ``difference``, ``rare`` and ``common``: mean, low and high in balanced accuracy.
+    """Return ``verdict``, and ``difference``, ``rare`` and ``common`` with mean, low and high, in balanced accuracy.
 
     Args:
         world: a draw of the data.
@@ -30,21 +33,34 @@ def judged(world: World, case: str, settings: Judge, state: Path) -> dict:
         settings: of the judge.
         state: where trained classifiers are kept: those of the real images alone serve all cases of a draw.
     """
-    from morelike.evaluate import evaluation
-    from morelike.judge import selection
-
     seed = randomness.derived_seed(0, "battery", world.number, "judge")
     with tempfile.TemporaryDirectory() as home:
         store = write(world, CASES[case][0](world), Path(home) / "judged", case)
         try:
-            leaks.refuse(store, COPY_LIMIT)
+            leaks.refuse(store, settings.leak_distance)
         except LeakError as error:
             return {"verdict": REFUSED, "why": str(error)}
         choice = selection.choose(store, settings, seed, state)
-        summary = evaluation.judge(store, choice, settings, seed, state)
+        tested = (_tested if choice.candidate else _tested_twice)(store, choice, settings, seed, state)
+        share = choice.candidate.synthetic if choice.candidate else 0.0
+    summary = verdict.summarise(tested, settings.margin, settings.confidence, openings=1)
     first = summary["differences"][0]
     figures = {"difference": first["balanced_accuracy"], "rare": first["rare"], "common": first["common"]}
-    return {"verdict": summary["verdict"], "share": choice.candidate.synthetic, **figures}
+    baseline = summary["arms"][arms.BASELINE]["balanced_accuracy"]["mean"]
+    return {"verdict": summary["verdict"], "share": share, "baseline": baseline, **figures}
+
+
+def _tested(store: ShardStore, choice: Choice, settings: Judge, seed: int, state: Path) -> Tested:
+    return arms.judge(store, choice, settings, seed, state, beside=False).tested
+
+
+def _tested_twice(store: ShardStore, choice: Choice, settings: Judge, seed: int, state: Path) -> Tested:
+    """Put the baseline with other seeds in the place of the candidate."""
+    alone = dataclasses.replace(choice, candidate=choice.baseline)
+    first = _tested(store, alone, settings, seed, state)
+    other = _tested(store, alone, settings, randomness.derived_seed(seed, "twice"), state)
+    said = {arms.BASELINE: first.log_probabilities, arms.CANDIDATE: other.log_probabilities}
+    return dataclasses.replace(first, log_probabilities={arm: those[arms.BASELINE] for arm, those in said.items()})
 
 
 def write(world: World, made: Made, folder: Path, generator: str) -> ShardStore:

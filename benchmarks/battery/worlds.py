@@ -9,8 +9,8 @@ import pandas as pd
 from morelike.core import files, randomness
 from morelike.storage.shards import ShardStore, ShardWriter
 
-RARE_TRAIN = 10  # train images of a rare class; half of the classes are rare, others in each draw
-AT_MOST = {"train": 40, "val": 60, "test": 200, "held_back": 120}  # images per class
+RARE_TRAIN = 5  # train images of a rare class; half of the classes are rare, others in each draw
+AT_MOST = {"train": 20, "val": 30, "test": 200, "held_back": 80}  # images per class
 AT_LEAST = {"train": RARE_TRAIN, "val": 5, "test": 20, "held_back": 20}  # a class with fewer is left out of a draw
 
 

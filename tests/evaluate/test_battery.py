@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.battery import cases, generators, worlds
+from benchmarks.battery import __main__ as battery
+from benchmarks.battery import cases, generators, judging, running, worlds
 from benchmarks.battery.cases import CASES
-from morelike.storage.shards import ShardWriter
+from morelike.judge.field import Field
+from morelike.judge.recipes import Recipe
+from morelike.storage.shards import ShardStore, ShardWriter
 
 LABELS = ("dash", "pole")
 
@@ -22,7 +25,7 @@ def pool(tmp_path_factory):
     names, clusters = [f"{row}.png" for row in range(600)], np.arange(600) // 3
     index = {"file": names, "label": [LABELS[row % 2] for row in range(600)], "cluster": clusters}
     writer.close(pd.DataFrame(index | {"group": [f"patient {number}" for number in clusters]}))
-    return worlds.ShardStore(folder)
+    return ShardStore(folder)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def test_each_generator_gives_as_many_images_with_the_labels_of_those_held_back(
 
 def test_copies_are_images_of_their_class_and_named_source(world):
     train = dict(zip(world.files("train"), by_file(world, "train"), strict=True))
-    for made in (generators.copier(world), generators.one_mode(world), generators.same_set(world)):
+    for made in (generators.copier(world), generators.one_mode(world)):
         shown = zip(made.labels.tolist(), as_bytes(made.images), strict=True)
         assert [train[source] for source in made.sources] == list(shown)
     test = by_label(world.images("test"), world.labels("test"))
@@ -82,12 +85,6 @@ def test_copies_are_images_of_their_class_and_named_source(world):
 
 def by_file(world, role: str) -> list[tuple[str, bytes]]:
     return list(zip(world.labels(role).tolist(), as_bytes(world.images(role)), strict=True))
-
-
-def test_the_same_set_twice_has_every_train_image_once_in_another_order(world):
-    made = generators.same_set(world)
-    assert sorted(as_bytes(made.images)) == sorted(as_bytes(world.images("train")))
-    assert not np.array_equal(made.images, world.images("train"))
 
 
 def test_one_mode_is_one_image_per_class_and_a_constant_one_for_all(world):
@@ -158,3 +155,75 @@ def test_the_table_counts_verdicts_and_says_which_rules_are_broken():
 def test_an_oracle_that_does_not_rise_with_its_dose_breaks_its_rule():
     helping = {f"oracle_{dose}": [("helps", 0.03 - dose / 10_000)] * 20 for dose in (25, 50, 100)}
     assert not any(kept(cases.table(results(**helping))).values())
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return battery.judge_settings(battery.HERE / "judge.yaml")
+
+
+def test_copies_of_test_images_are_refused_before_anything_is_trained(world, judge, tmp_path):
+    found = judging.judged(world, "copies of test", judge, tmp_path / "state")
+    assert found["verdict"] == "refused"
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_baseline_of_a_draw_is_found_again_whichever_generator_is_judged(world, judge, tmp_path):
+    digests = {}
+    for case in ("copier", "constant", "same set twice"):
+        store = judging.write(world, CASES[case][0](world), tmp_path / case, case)
+        train, new = store.index["split"] == "train", store.index["synthetic"]
+        assert (train | ~new).all()
+        assert np.isnan(store.index.loc[~new, "nearest_distance"]).all()
+        field = Field(store, "val", judge, tmp_path)
+        tasks = [field.task(Recipe(synthetic=share, augment=judge.augment), 0.01, 0) for share in (0.0, 0.25)]
+        digests[case] = [task.images for task in tasks]
+    assert len({of_real for of_real, _ in digests.values()}) == 1
+    assert len({of_both for _, of_both in digests.values()}) == 3
+    copies = ShardStore(tmp_path / "copier").index.query("synthetic")
+    assert (copies["nearest_distance"] < 0.001).all()
+
+
+def test_a_run_goes_on_with_what_is_missing(pool, judge, tmp_path, monkeypatch):
+    asked = []
+
+    def judged(world, case, settings, state):
+        asked.append((world.number, case))
+        return {
+            "verdict": "helps",
+            "difference": {"mean": 0.02, "low": 0.01, "high": 0.03},
+            "rare": None,
+            "common": None,
+        }
+
+    monkeypatch.setattr(judging, "judged", judged)
+    work = running.Work(pool.folder, tmp_path, judge, (0, 2), core=None)
+    running.run(work)
+    assert len(asked) == len(set(asked)) == 2 * len(CASES)
+    running.verdict_path(tmp_path, 2, "noise").unlink()
+    asked.clear()
+    running.run(work)
+    assert asked == [(2, "noise")]
+    found = running.results(tmp_path, 3)
+    assert len(found) == 2 * len(CASES)
+    assert set(found["difference"]) == {0.02}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Pool and state of two draws of the digits, shared by the cases."""
+    home = tmp_path_factory.mktemp("digits")
+    return worlds.pool_of_digits(home / "pool"), home / "state"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", ["oracle 100%", "same set twice", "copier", "noise", "constant", "labels shuffled", "copies of test"]
+)
+def test_the_judge_says_of_two_draws_of_the_digits_what_is_true(digits, judge, case):
+    pool, state = digits
+    shorter = judge.model_copy(update={"max_steps": 300})
+    found = [judging.judged(worlds.drawn(pool, draw), case, shorter, state / str(draw)) for draw in (0, 1)]
+    assert CASES[case][1].holds(Counter(one["verdict"] for one in found)), found
+    if case == "oracle 100%":
+        assert min(one["difference"]["mean"] for one in found) > judge.margin

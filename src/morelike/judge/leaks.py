@@ -35,8 +35,9 @@ def refuse(store: ShardStore, limit: float) -> None:
     - sets of synthetic images that are nearer to val and test than to train, as changed copies are: see
       :func:`excess`.
 
-    Distances are :func:`morelike.storage.nearest.nearest_rows`'s. Copies of train are no leak. Changed copies of
-    held-out images among as many copies of train images are not seen: nothing tells them apart from new images.
+    Distances are :func:`morelike.storage.nearest.nearest_rows`'s. Copies of train are no leak. The last search needs
+    about a dozen images, or groups, on either side, and does not see changed copies of held-out images among as many
+    changed copies of train images.
 
     Args:
         store: a judged store, with columns ``path``, ``split``, ``label``, ``synthetic`` and ``group``.
