@@ -23,7 +23,7 @@ from morelike.train.errors import TrainingError
 from morelike.train.images import ImageTraining, train
 from morelike.train.loggers import Silent
 from morelike.train.schedule import schedule
-from tests.training_stores import RECIPES, DAE, VAE, common, model_settings, squares
+from tests.training_stores import DAE, RECIPES, VAE, common, model_settings, squares
 
 BUDGET = 480  # 30 steps of 16
 

@@ -1,4 +1,4 @@
-"""Fresh noisy twins: in training an image gets another one each time it is seen, as one fixed twin is learnt by heart."""
+"""Fresh noisy twins: an image gets another one each time training sees it; a fixed one would be learnt by heart."""
 
 from dataclasses import dataclass
 
