@@ -22,7 +22,8 @@ def test_every_strength_keeps_the_form_and_leaves_its_input_alone(name, shape):
 
 def test_non_local_means_is_that_of_opencv():
     image = picture(20, 24, 3)
-    assert (DENOISERS["non-local means"](image, 20.0) == cv2.fastNlMeansDenoising(image, None, 20.0, None, 7, 21)).all()
+    theirs = cv2.fastNlMeansDenoising(image, None, h=20.0, templateWindowSize=7, searchWindowSize=21)
+    assert (DENOISERS["non-local means"](image, 20.0) == theirs).all()
 
 
 def test_the_median_is_that_of_scipy():

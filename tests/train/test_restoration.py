@@ -25,13 +25,11 @@ def spoiled() -> np.ndarray:
 def test_each_denoiser_is_tuned_by_itself_for_each_kind():
     rows = [("salt", "a", 1, 20.0), ("salt", "a", 2, 24.0), ("salt", "b", 1, 22.0), ("haze", "a", 1, 30.0)]
     rows += [("salt", "a", 1, 30.0), ("salt", "a", 2, 24.0), ("salt", "b", 1, 28.0), ("haze", "a", 2, 29.0)]
-    tried = pd.DataFrame(rows, columns=["noise", "denoiser", "strength", "psnr_classical_db"]).assign(
-        ssim_classical=0.5
-    )
-    best = restoration.tuned(tried)
-    assert best[["noise", "denoiser", "strength", "psnr_classical_db"]].to_numpy().tolist() == [
-        *[["haze", "a", 1, 30.0], ["salt", "a", 1, 25.0], ["salt", "b", 1, 25.0]]
-    ]
+    columns = ["noise", "denoiser", "strength", "psnr_classical_db"]
+    best = restoration.tuned(pd.DataFrame(rows, columns=columns).assign(ssim_classical=0.5))
+    haze, *salt = best[columns].to_numpy().tolist()
+    assert haze == ["haze", "a", 1, 30.0]
+    assert salt == [["salt", "a", 1, 25.0], ["salt", "b", 1, 25.0]]
 
 
 def test_the_classical_denoisers_are_measured_as_torchmetrics_does_on_direct_calls_of_opencv():
