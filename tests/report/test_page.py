@@ -140,7 +140,17 @@ def test_the_verdict_comes_first_and_every_section_is_there(full, tmp_path):
     order = [of["id"] for tag, of in outline.tags if "id" in of and tag in ("h1", "section")]
     assert order == ["verdict", *SECTIONS]
     assert outline.text.index(summary["sentence"]) < outline.text.index("The numbers behind the verdict")
-    for piece in ("11.25", "22.50", "truncated", "blank", "std is above 0", "abc123.dir", "evaluate.confidence"):
+    for piece in (
+        "11.25",
+        "17.50",
+        "22.50",
+        "median, 3 px",
+        "truncated",
+        "blank",
+        "std is above 0",
+        "abc123.dir",
+        "evaluate.confidence",
+    ):
         assert piece in outline.text
 
 

@@ -28,8 +28,10 @@ class Denoiser(NamedTuple):
 DENOISERS = {
     # Buades et al. 2005: the mean of pixels whose surroundings of 7×7 px are alike, among those of 21×21 px
     "non-local means": Denoiser(
-        lambda image, strength: cv2.fastNlMeansDenoising(image, None, strength), (10.0, 20.0, 35.0, 60.0), "levels"
+        lambda image, strength: cv2.fastNlMeansDenoising(image, None, strength), (5.0, 10.0, 20.0, 35.0, 60.0), "levels"
     ),
     "median": Denoiser(lambda image, strength: cv2.medianBlur(image, int(strength)), (3.0, 5.0), "px"),
-    "Gaussian": Denoiser(lambda image, strength: cv2.GaussianBlur(image, (0, 0), strength), (0.5, 0.7, 1.0, 1.4), "px"),
+    "Gaussian": Denoiser(
+        lambda image, strength: cv2.GaussianBlur(image, (0, 0), strength), (0.35, 0.5, 0.7, 1.0, 1.4), "px"
+    ),
 }
