@@ -69,6 +69,7 @@ def arguments() -> argparse.Namespace:
 
 def task(folder: Path, width: int, budget_images: int = 10**9):
     """Return the pipeline's task: its DAE on the two stores in ``folder``."""
+    from morelike.corrupt.settings import Corrupt
     from morelike.models import registry
     from morelike.resize import proof
     from morelike.storage.shards import ShardStore
@@ -78,7 +79,8 @@ def task(folder: Path, width: int, budget_images: int = 10**9):
     clean, noisy = ShardStore(folder / "clean"), ShardStore(folder / "noisy")
     std = proof.moments(clean, clean.rows("train")[:1024])[1]
     chosen = registry.settings_of("dae", PARAMS).model_copy(update={"width": width, "budget_images": budget_images})
-    return ImageTraining("dae", clean, noisy, std, PARAMS.section("train", Train), chosen, PARAMS.seed)
+    recipes = PARAMS.section("corrupt", Corrupt).recipes
+    return ImageTraining("dae", clean, noisy, recipes, std, PARAMS.section("train", Train), chosen, PARAMS.seed)
 
 
 def peak_memory(folder: Path, width: int, steps: int) -> tuple[float, float]:

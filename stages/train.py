@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from morelike.core import cli, files, settings
+from morelike.corrupt.settings import Corrupt
 from morelike.models import registry
 from morelike.storage.shards import ShardStore
 from morelike.train.images import ImageTraining, train
@@ -18,7 +19,8 @@ def main(model: str, resized: Path, noisy: Path, models: Path, live: Path, curve
     common = params.section("train", Train)
     base = models / common.base if model in common.models_on_base else None
     stores = ShardStore.checked(resized), ShardStore.checked(noisy)
-    task = ImageTraining(model, *stores, std, common, chosen, params.seed, base)
+    recipes = params.section("corrupt", Corrupt).recipes
+    task = ImageTraining(model, *stores, recipes, std, common, chosen, params.seed, base)
     measured = train(task, models / model, live / model, cli.STATE)
     if measured is not None:  # the first of several processes
         files.write_json(metrics / f"train-{model}.json", measured)

@@ -49,10 +49,10 @@ def test_models_loaded_by_name_are_deps_of_the_stages_over_them():
         assert dvc_deps.ITEM in dvc_deps.library_deps(STAGES[name]), name
 
 
-def test_training_reads_its_whole_section_but_the_lists_of_models_so_that_a_new_model_trains_no_other_again():
+def test_training_reads_the_recipes_and_its_section_but_no_list_of_models_so_that_a_new_model_trains_no_other_again():
     own = {f"train.{name}" for name in Train.model_fields} - {"train.models", "train.base", "train.models_on_base"}
     for name in ("train", "train_on_base"):
-        assert sorted(STAGES[name]["params"]) == sorted([*own, "models.${item.model}", "seed"])
+        assert sorted(STAGES[name]["params"]) == sorted([*own, "corrupt.recipes", "models.${item.model}", "seed"])
 
 
 def test_synthesis_reads_what_all_models_share_and_the_section_of_its_own_model():

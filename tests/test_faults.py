@@ -28,7 +28,7 @@ OPTIONS = {  # where they are not called as the option is
     "train": {"model": "vae"},
     "synthesize": {"model": "vae"},
     "export": {"out": "augmented", "metrics": "metrics/export.json"},
-    "evaluate": {"out": "evaluation", "metrics": "metrics/evaluate.json"},
+    "evaluate": {"out": "evaluation", "metrics": "metrics/evaluate.json", "ledger": "openings.json"},
     "report": {"out": "index.html"},
 }
 STORE = ["store.json", "index.parquet", "shard-00000.npy"]
@@ -39,7 +39,7 @@ READ = {
     "train": [*RESIZED, *(f"noisy/{name}" for name in STORE), "resized/normalisation.json"],
     "synthesize": [*RESIZED, "models/vae/config.json", "models/vae/model.safetensors"],
     "export": [*RESIZED, *(f"synthetic/vae/{name}" for name in STORE), "validated/quarantine.parquet"],
-    "evaluate": ["augmented/manifest.parquet", "augmented/test/a/real_000000.png"],
+    "evaluate": ["augmented/manifest.parquet", "augmented/recipe.json", "augmented/test/a/real_000000.png"],
     "report": [
         *("validated/quarantine.parquet", "validated/summary.json", "validated/expectations.json"),
         *("resized/normalisation.json", "augmented/manifest.parquet", "augmented/filtered.parquet"),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.core import settings
+from morelike.corrupt.settings import Corrupt
 from morelike.models import registry
 from morelike.storage.shards import ShardStore, ShardWriter
 from morelike.train import images
@@ -13,6 +14,7 @@ from morelike.train.settings import Train
 
 VAE = {"width": 8, "latent_dims": 4, "beta": 1.0, "beta_warmup_images": 0.0, "logvar_bound": 8.0}
 DAE = {"width": 8, "patch_px": 2, "dropout": 0.0, "restore_share": 0.25}
+RECIPES = settings.read().section("corrupt", Corrupt).recipes
 BUDGET = {"budget_images": 480, "learning_rate": 3e-3}
 
 
@@ -51,7 +53,7 @@ def model_settings(name: str, values: dict):
 
 def task(stores, name: str, values: dict, shared: Train | None = None, seed: int = 0) -> images.ImageTraining:
     """Return a training on two stores, the clean and the noisy one."""
-    return images.ImageTraining(name, *stores, [0.3], shared or common(), model_settings(name, values), seed)
+    return images.ImageTraining(name, *stores, RECIPES, [0.3], shared or common(), model_settings(name, values), seed)
 
 
 def train(stores, folder: Path, *what, **more) -> dict[str, float]:

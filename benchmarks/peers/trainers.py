@@ -76,6 +76,7 @@ def in_memory(case: Case):
 def ours(case: Case) -> Work:
     """The pipeline's own training, step by step."""
     from morelike.core import devices
+    from morelike.corrupt.settings import Corrupt
     from morelike.models import registry
     from morelike.storage.shards import ShardStore
     from morelike.train.images import ImageTraining
@@ -84,7 +85,8 @@ def ours(case: Case) -> Work:
     common = PARAMS.section("train", Train)
     chosen = registry.settings_of("vae", PARAMS).model_copy(update={"width": case.width, "budget_images": 10**9})
     stores = [ShardStore(Path(case.home) / name) for name in ("clean", "noisy")]
-    task = ImageTraining("vae", *stores, [0.25] * case.channels, common, chosen, PARAMS.seed)
+    recipes = PARAMS.section("corrupt", Corrupt).recipes
+    task = ImageTraining("vae", *stores, recipes, [0.25] * case.channels, common, chosen, PARAMS.seed)
     return partial(timed, task.trainer(devices.fabric(common.precision, common.batch_size)).advance)
 
 

@@ -41,7 +41,7 @@ def test_every_section_belongs_to_one_room_and_is_there():
         ("evalute", {}, "evalute: expected no such key"),
         ("train.batch_sise", 3, "train.batch_sise: expected no such key, got 3"),
         ("train.batch_size", 0, "train.batch_size: expected greater than or equal to 1, got 0"),
-        ("evaluate.learning_rate", float("nan"), "evaluate.learning_rate: expected a finite number"),
+        ("evaluate.margin", float("nan"), "evaluate.margin: expected a finite number"),
         ("validate.split", {"train": 1, "val": 1, "test": 0}, "the shares must sum to 1, not 2"),
         ("export.mix", {"vae": 0.5, "dae": 0.1}, "the shares of mix must sum to 1, or all be 0, not 0.6"),
         ("train.models", [], "train.models: expected List should have at least 1 item"),

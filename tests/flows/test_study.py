@@ -280,7 +280,7 @@ def test_a_study_is_known_by_what_its_trials_share(tmp_path):
     same = known({})
     assert known({"search.trials": 99, "search.workers": 2}) == same
     assert known({"models.dae.learning_rate": 0.5}) == same, "the winner, applied, must not begin another study"
-    assert known({"evaluate.steps": 7}) == same
+    assert known({"evaluate.max_steps": 7}) == same
     other = [{"search.pruner": "none"}, {"models.dae.width": 8}, {"search.space": CHOICES}, {"seed": 1}]
     names = [known(changes) for changes in other]
     names.append(known({}, {"validate": {"deps": [{"path": "src/morelike/storage/sources.py", "md5": "2"}]}}))

@@ -116,15 +116,39 @@ def test_a_restoration_is_the_denoised_twin_cut_to_the_range_of_pixels():
     model = create(ImageSpec(16, 16, 1, ("a", "b"))).eval()
     torch.nn.init.normal_(model.network.out[-1].weight, std=9.0)
     batch = batch_of(model.spec, 8)
-    noisy = batch.noisy * 2 - 1
-    sigma = (noisy - (batch.stored * 2 - 1)).square().mean((1, 2, 3)).sqrt()
-    plain = (model.denoise(noisy, sigma, batch.labels, dae.TWIN) + 1) / 2
+    plain = (model.denoise(batch.noisy * 2 - 1, torch.full((8,), dae.TWIN_SIGMA), torch.full((8,), 2)) + 1) / 2
     assert plain.min() < 0  # there is something to cut
     assert plain.max() > 1
     torch.testing.assert_close(model.restore(batch), plain.clamp(0, 1))
 
 
-def test_the_label_and_the_kind_of_noise_reach_the_output():
+def test_a_restoration_depends_on_the_noisy_image_alone():
+    """Whoever has a noisy image knows neither the clean one nor its label."""
+    model = create(ImageSpec(16, 16, 1, ("a", "b"))).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    batch = batch_of(model.spec, 4)
+    unknown = torch.zeros_like(batch.stored)
+    blind = Batch(unknown, 1 - batch.labels, unknown, batch.noisy, seed=9)
+    torch.testing.assert_close(model.restore(blind), model.restore(batch), rtol=0, atol=0)
+    alone = Batch(unknown[:1], batch.labels[:1], unknown[:1], batch.noisy[:1])
+    torch.testing.assert_close(model.restore(alone), model.restore(batch)[:1])
+
+
+def test_what_is_learned_from_twins_is_what_restores_them():
+    """The loss on a batch of twins alone is the weighted error of the restoration, before it is cut to the range."""
+    model = create(ImageSpec(16, 16, 1, ("a", "b")), restore_share=0.999).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    batch = batch_of(model.spec, 8)
+    of_twins = batch.of_share(model.twin_share)
+    assert of_twins[1:].all()
+    error = (2 * (model.restore(batch) - batch.stored)).square().mean((1, 2, 3))[of_twins].mean()
+    scale = (dae.TWIN_SIGMA**2 + 0.5**2) / (dae.TWIN_SIGMA * 0.5) ** 2
+    assert model(batch).terms["restoration"].item() == pytest.approx(scale * error.item(), rel=0.05)
+
+
+def test_the_label_and_the_mark_of_a_twin_reach_the_output():
     form = ImageSpec(16, 16, 1, ("a", "b"))
     model = create(form).eval()
     for parameter in model.parameters():
@@ -132,7 +156,7 @@ def test_the_label_and_the_kind_of_noise_reach_the_output():
     x, sigma = torch.rand(1, 1, 16, 16), torch.ones(1)
     plain = model.denoise(x, sigma, torch.tensor([0]))
     assert (plain - model.denoise(x, sigma, torch.tensor([1]))).abs().max() > 1e-4
-    assert (plain - model.denoise(x, sigma, torch.tensor([0]), dae.TWIN)).abs().max() > 1e-4
+    assert (plain - model.denoise(x, sigma, torch.tensor([2]))).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize(("side", "patch"), [(16, 1), (17, 2), (28, 2), (32, 2), (33, 4), (128, 4), (129, 8)])

@@ -85,8 +85,10 @@ def full(tmp_path) -> page.Inputs:
         write_store(where.synthetic / model, {"label": CLASSES, "nearest_row": [0, 1, 2]})
     watched = {"check": "colour_shift", "limit": 0.15, "worst": 0.0625, "at_images": 6464, "meaning": "m", "mend": "n"}
     files.write_json(where.models / "dae" / "checks.json", [watched])
-    restored = {"psnr_before_db": 11.25, "psnr_after_db": 22.5, "ssim_before": 0.25, "ssim_after": 0.75, "images": 6}
-    files.write_json(where.models / "dae" / "restoration.json", {"gaussian": restored})
+    restored = {"psnr_before_db": 11.25, "psnr_classical_db": 17.5, "psnr_after_db": 22.5}
+    restored |= {"ssim_before": 0.25, "ssim_classical": 0.5, "ssim_after": 0.75}
+    about = {"noise": [EVIL], "images": 6, "denoiser": "median, 3 px"}
+    pd.DataFrame(about | restored).to_csv(where.models / "dae" / "restoration.csv", index=False)
     where.validated.mkdir()
     bad = [{"file": f"{EVIL}.png", "label": EVIL, "code": "truncated", "value": np.nan, "limit": 8.0, "detail": QUOTED}]
     pd.DataFrame(bad).to_parquet(where.validated / "quarantine.parquet")
@@ -149,7 +151,9 @@ def test_the_verdict_comes_first_and_every_section_is_there(full, tmp_path):
     assert outline.text.index(summary["sentence"]) < outline.text.index("The numbers behind the verdict")
     for piece in ("62.5% of the synthetic", "87.5% of the cases", "81.2% of the synthetic", "0.125 in the median"):
         assert piece in outline.text
-    for piece in ("11.25", "22.50", "truncated", "blank", "std is above 0", "abc123.dir", "evaluate.confidence"):
+    for piece in ("11.25", "17.50", "22.50", "median, 3 px", "truncated", "blank", "std is above 0", "abc123.dir"):
+        assert piece in outline.text
+    for piece in ("evaluate.confidence",):
         assert piece in outline.text
 
 

@@ -23,7 +23,7 @@ from morelike.train.errors import TrainingError
 from morelike.train.images import ImageTraining, train
 from morelike.train.loggers import Silent
 from morelike.train.schedule import schedule
-from tests.training_stores import DAE, VAE, common, model_settings, squares
+from tests.training_stores import DAE, RECIPES, VAE, common, model_settings, squares
 
 BUDGET = 480  # 30 steps of 16
 
@@ -91,7 +91,7 @@ def stores(tmp_path_factory):
 def of_two_players(stores, budget: int = BUDGET) -> ImageTraining:
     limits = {"discriminator_won": None, "diverged": None}
     settings = ModelSettings(budget_images=budget)
-    return ImageTraining("two_players", *stores, [0.3], common(limits), settings, 0)
+    return ImageTraining("two_players", *stores, RECIPES, [0.3], common(limits), settings, 0)
 
 
 def everything(out) -> dict[str, bytes]:
@@ -241,7 +241,7 @@ def test_colour_images_of_odd_and_unequal_sides_go_through(tmp_path, name, setti
     clean = squares(tmp_path / "clean", **sides)
     noisy = squares(tmp_path / "noisy", noise=0.2, **sides)
     chosen = model_settings(name, settings | {"budget_images": 96})
-    training = ImageTraining(name, clean, noisy, [0.3, 0.3, 0.3], common(evaluate_every_images=48), chosen, 0)
+    training = ImageTraining(name, clean, noisy, RECIPES, [0.3, 0.3, 0.3], common(evaluate_every_images=48), chosen, 0)
     measured = train(training, *into(tmp_path))
     assert np.isfinite(list(measured.values())).all()
     assert ShardStore(tmp_path / "out/examples").shape == (13, 18, 3)

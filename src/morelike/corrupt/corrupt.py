@@ -8,11 +8,10 @@ import pandas as pd
 
 from morelike.core import compute, files, progress, randomness
 from morelike.images import noise, normalisation, quality
-from morelike.images.noise import NoiseStep
+from morelike.images.noise import Recipes
 from morelike.storage.shards import ShardStore, ShardWriter
 
 ROWS_PER_CHUNK = 128
-Recipes = dict[str, list[NoiseStep]]
 
 
 def write_noisy(resized: Path, out: Path, recipes: Recipes, seed: int, workers: int | None = None) -> dict:
@@ -39,12 +38,6 @@ def write_noisy(resized: Path, out: Path, recipes: Recipes, seed: int, workers: 
     return summary(index, recipes)
 
 
-def twin(image: np.ndarray, recipes: Recipes, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """Return a noisy twin of uint8 H×W×C, and the name of the recipe that was drawn."""
-    name = sorted(recipes)[rng.integers(len(recipes))]
-    return noise.apply(recipes[name], image, rng), name
-
-
 def summary(index: pd.DataFrame, recipes: Recipes) -> dict:
     """Return mean and standard deviation of PSNR and SSIM, and the number of images, for every recipe."""
     return {"images": len(index)} | {
@@ -61,7 +54,7 @@ def _twins(resized: Path, recipes: Recipes, seed: int, rows: list[int]) -> tuple
     images = store.read(rows)
     origins = store.index.iloc[rows]
     twins = [
-        twin(image, recipes, randomness.generator(seed, "corrupt", sha256, file))
+        noise.twin(image, recipes, randomness.generator(seed, "corrupt", sha256, file))
         for image, sha256, file in zip(images, origins["sha256"], origins["file"], strict=True)
     ]
     noisy = np.stack([pair[0] for pair in twins])

@@ -1,13 +1,9 @@
 """The noise that images get: the section ``corrupt``."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from morelike.core.settings import Section
-from morelike.images.noise import NoiseStep
-
-Recipes = Annotated[dict[str, Annotated[list[NoiseStep], Field(min_length=1)]], Field(min_length=1)]
+from morelike.images.noise import Recipes
 
 
 class Corrupt(Section):

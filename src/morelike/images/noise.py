@@ -115,6 +115,7 @@ class Masking(Section):
 
 
 NoiseStep = Annotated[Gaussian | SaltAndPepper | Speckle | Poisson | Blur | Jpeg | Masking, Discriminator("kind")]
+Recipes = Annotated[dict[str, Annotated[list[NoiseStep], Field(min_length=1)]], Field(min_length=1)]
 
 
 def apply(recipe: Sequence[NoiseStep], image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,6 +123,12 @@ def apply(recipe: Sequence[NoiseStep], image: np.ndarray, rng: np.random.Generat
     for step in recipe:
         image = step(image, rng)
     return image
+
+
+def twin(image: np.ndarray, recipes: Recipes, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+    """Return a noisy twin of uint8 H×W×C by a recipe that is drawn, all being equally likely, and the recipe's name."""
+    name = sorted(recipes)[rng.integers(len(recipes))]
+    return apply(recipes[name], image, rng), name
 
 
 def _to_float(image: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ class Batch:
         images: float32 N×C×H×W in [0, 1], augmented; what is to be learned.
         labels: int64 N.
         stored: the same images as stored, before classical augmentation.
-        noisy: the noisy twins of ``stored``.
+        noisy: the noisy twins of ``stored``; in training those of the model's ``twin_share``, elsewhere ``stored``.
         seed: of every random draw.
         images_seen: how many images training has seen before this batch.
         first: the place of the first row in the whole batch.
@@ -93,6 +93,10 @@ class Batch:
         self._drawn += 1
         return values[self.first : self.first + len(self)]
 
+    def of_share(self, share: float) -> Tensor:
+        """Return which rows belong to a share of the whole batch (:func:`spread`), bool N."""
+        return spread(share, torch.arange(self.first, self.first + len(self), device=self.labels.device))
+
     def cut(self, parts: int) -> list["Batch"]:
         """Cut the batch into ``parts`` parts, down to one image each."""
         tensors = (self.images, self.labels, self.stored, self.noisy)
@@ -101,6 +105,15 @@ class Batch:
             made.append(Batch(*of_part, self.seed, self.images_seen, first, self.draws))
             first += len(made[-1])
         return [part for part in made if len(part)]
+
+
+def spread(share: float, places: Tensor) -> Tensor:
+    """Return which places of a batch, int64 N, belong to a share of it that is spread evenly over it, bool N.
+
+    >>> spread(0.25, torch.arange(8)).nonzero().flatten().tolist()
+    [3, 7]
+    """
+    return ((places + 1) * share).floor() > (places * share).floor()
 
 
 class Draws:
@@ -162,10 +175,12 @@ class ImageModel(nn.Module):
         loss_scale: what the loss is divided by for its gradient, so that one ``grad_clip_norm`` fits all models.
         target_range: the values of targets that the loss is defined for and the output activation can reach.
         best_by: the metric on val, lower is better, that picks the weights which are kept; None keeps the last.
+        twin_share: the share of each batch of which it learns from noisy twins.
         needs_base: whether it learns from what another model makes of images, which it is then given, trained.
     """
 
     loss_scale: float = 1.0
+    twin_share: float = 0.0
     target_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     best_by: ClassVar[str | None] = "loss"
     needs_base: ClassVar[bool] = False

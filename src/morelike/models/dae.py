@@ -2,8 +2,10 @@
 
 Vincent et al. 2008 (a network that maps corrupted images to clean ones learns the data), Karras et al. 2022 (EDM:
 preconditioning and weighting, table 1 and eq. 7-8). The network is a residual U-Net conditioned on the label and
-the noise level. A share of each batch are the pipeline's noisy twins, marked as such by an embedding: from them it
-learns to restore noise of any kind without touching what it knows of Gaussian noise, which sampling relies on.
+the noise level. A share of each batch are noisy twins, of which it is told nothing else, as whoever has a noisy image
+knows no more: one embedding marks them and stands in place of the label. From them it learns to restore noise of any
+kind and strength without touching what it knows of Gaussian noise, which sampling relies on. That a network needs not
+be told the strength: Zhang et al. 2017, "Beyond a Gaussian denoiser" (DnCNN-B).
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -31,7 +33,7 @@ SIGMA_MIN, SIGMA_MAX = 0.002, 80.0  # EDM, table 1
 SMALLEST_GRID = 8  # the U-Net halves until the longer side is no more than this
 BLOCKS = 2  # residual blocks a level on the way down
 THINNEST = 16  # channels at full resolution, if the network has as many anywhere
-GAUSSIAN, TWIN = 0, 1
+TWIN_SIGMA = 0.2  # the level by which all twins are scaled and weighted, pixels in [-1, 1]: about what recipes do
 
 
 class Settings(ModelSettings):
@@ -44,7 +46,7 @@ class Settings(ModelSettings):
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="share of activations")
     restore_share: Annotated[float, Field(ge=0, lt=1)] = Field(
-        description="share of each batch that learns to restore the noisy twins"
+        description="share of each batch that learns to restore noisy twins, fresh ones at every step"
     )
 
 
@@ -76,60 +78,52 @@ class Model(ImageModel):
         super().__init__(spec, settings)
         dims = 4 * settings.width
         self.patch = patch_px(settings.patch_px, spec)
-        self.embed = nn.Embedding(spec.classes, dims)
-        self.kind = nn.Embedding(2, dims)
+        self.twin_share = settings.restore_share
+        self.embed = nn.Embedding(spec.classes + 1, dims)  # the last row is for noisy twins
         self.time = nn.Sequential(nn.Linear(dims, dims), nn.SiLU(), nn.Linear(dims, dims))
         grid = -(-max(spec.height, spec.width) // self.patch)
         inner = UNet(settings.width, grid, dims, settings.dropout)
         self.network = FineLevel(spec.channels, settings.width, self.patch, dims, inner)
 
-    def denoise(self, noisy: Tensor, sigma: Tensor, labels: Tensor, kind: int | Tensor = GAUSSIAN) -> Tensor:
+    def denoise(self, noisy: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
         """Return D(x; σ, y), the expectation of the clean image.
 
         Args:
             noisy: float32 N×C×H×W, pixels in [-1, 1] plus noise.
             sigma: float32 N, standard deviation of the noise.
-            labels: int64 N.
-            kind: ``GAUSSIAN``, or ``TWIN`` for noise of any kind with root mean square σ.
+            labels: int64 N; the number of classes for a noisy twin, whose ``sigma`` is ``TWIN_SIGMA`` whatever it is.
         """
         s = sigma.view(-1, 1, 1, 1)
         data = self.spec.sigma_data
         total = (s.square() + data**2).sqrt()
-        kinds = torch.as_tensor(kind, device=labels.device).expand(len(labels))
         features = fourier_features(sigma.log() / 4, self.embed.embedding_dim)
-        condition = F.silu(self.time(features) + self.embed(labels) + self.kind(kinds))
+        condition = F.silu(self.time(features) + self.embed(labels))
         x = pad_to_multiple(noisy / total, self.patch * self.network.inner.multiple)
         h = crop(self.network(x, condition).float(), self.spec.height, self.spec.width)
         return (data / total).square() * noisy + s * data / total * h
 
     def forward(self, batch: Batch) -> Outcome:
         """Return EDM's weighted loss (eq. 8), mean over batch and pixels; about 1 for an untrained network."""
-        twin = self._are_twins(batch)
+        twin = batch.of_share(self.twin_share)
         of_twin = twin.view(-1, 1, 1, 1)
         clean = torch.where(of_twin, batch.stored, batch.images) * 2 - 1
         sigma = (P_MEAN + P_STD * batch.normal()).exp()
         noisy = clean + sigma.view(-1, 1, 1, 1) * batch.normal(*clean.shape[1:])
         noisy = torch.where(of_twin, batch.noisy * 2 - 1, noisy)
-        sigma = torch.where(twin, root_mean_square(noisy - clean), sigma)
-        denoised = self.denoise(noisy, sigma, batch.labels, twin.long() * TWIN)
+        sigma = torch.where(twin, TWIN_SIGMA, sigma)
+        denoised = self.denoise(noisy, sigma, torch.where(twin, self.spec.classes, batch.labels))
         error = (denoised - clean).square().mean((1, 2, 3))
         data = self.spec.sigma_data
         weighted = error * (sigma.square() + data**2) / (sigma * data).square()
-        kinds = {"denoising": ~twin} | ({"restoration": twin} if self.settings.restore_share else {})
+        kinds = {"denoising": ~twin} | ({"restoration": twin} if self.twin_share else {})
         terms = {name: (weighted * rows).sum() / rows.sum().clamp_min(1) for name, rows in kinds.items()}
         return Outcome({"loss": weighted.mean()} | terms, (denoised + 1) / 2)
 
-    def _are_twins(self, batch: Batch) -> Tensor:
-        """Return which rows start from their noisy twins: the given share, spread evenly over the whole batch."""
-        places = torch.arange(batch.first, batch.first + len(batch), device=batch.labels.device)
-        share = self.settings.restore_share
-        return ((places + 1) * share).floor() > (places * share).floor()
-
     def restore(self, batch: Batch) -> Tensor:
-        """Return the noisy twins denoised in one step, at the noise level that they measurably have."""
-        noisy = batch.noisy * 2 - 1
-        sigma = root_mean_square(noisy - (batch.stored * 2 - 1))
-        return ((self.denoise(noisy, sigma, batch.labels, TWIN) + 1) / 2).clamp(0, 1)
+        """Return the noisy twins denoised in one step; nothing but their pixels is looked at."""
+        as_twins = torch.full_like(batch.labels, self.spec.classes)
+        sigma = torch.full(as_twins.shape, TWIN_SIGMA, device=as_twins.device)
+        return ((self.denoise(batch.noisy * 2 - 1, sigma, as_twins) + 1) / 2).clamp(0, 1)
 
     def vary(self, sources: Tensor, labels: Tensor, noise: Noise, settings: SynthesisSettings) -> Tensor:
         """Return variations of real images, or the ends of walk-back chains that start at them.
@@ -242,8 +236,3 @@ def patch_px(setting: int | str, spec: ImageSpec) -> int:
         return int(setting)
     side = max(spec.height, spec.width)
     return next((patch for largest, patch in ((16, 1), (32, 2), (128, 4)) if side <= largest), 8)
-
-
-def root_mean_square(x: Tensor) -> Tensor:
-    """Return the root mean square of each image, N, at least ``SIGMA_MIN``."""
-    return x.square().mean((1, 2, 3)).sqrt().clamp_min(SIGMA_MIN)

@@ -1,5 +1,6 @@
 """Gather what the stages wrote and render it as one offline HTML page. Any piece may be missing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,9 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
         "small": bool(normalisation) and max(normalisation["width_px"], normalisation["height_px"]) <= SMALL_PX,
         "classes_not_shown": max(len(counts) - len(strips), 0) if strips else 0,
         "grids": pictures.grids(inputs.models, inputs.trained),
-        "watched": _of_models(inputs, "checks.json"),
+        "watched": _of_models(inputs, "checks.json", files.read_json),
         "curves": _learning_curves(inputs),
-        "restorations": _restorations(inputs),
+        "restorations": _of_models(inputs, "restoration.csv", lambda path: _rows(tables.read_csv(path))),
         "counts": counts,
         "count_chart": Markup(figures.counts(_train_counts(manifest))) if manifest is not None else None,
         "audit": _json(inputs.validated / "summary.json"),
@@ -106,20 +107,14 @@ def _verdict_charts(summary: dict | None) -> dict[str, Markup]:
 
 
 def _learning_curves(inputs: Inputs) -> dict[str, Markup]:
-    paths = {model: inputs.models / model / "history.csv" for model in sorted(inputs.trained)}
-    histories = {model: tables.read_csv(path) for model, path in paths.items() if path.is_file()}
+    histories = _of_models(inputs, "history.csv", tables.read_csv)
     return {model: Markup(figures.learning_curves(model, history)) for model, history in histories.items()}
 
 
-def _restorations(inputs: Inputs) -> dict[str, dict]:
-    """Return ``restoration.json`` of each model that restores noisy images."""
-    tables = _of_models(inputs, "restoration.json")
-    return {model: table for model, table in tables.items() if all("psnr_before_db" in of for of in table.values())}
-
-
-def _of_models(inputs: Inputs, name: str) -> dict[str, Any]:
+def _of_models(inputs: Inputs, name: str, read: Callable[[Path], Any]) -> dict[str, Any]:
+    """Return what is in a file of each model that has it, by the names of the models."""
     paths = {model: inputs.models / model / name for model in sorted(inputs.trained)}
-    return {model: files.read_json(path) for model, path in paths.items() if path.is_file()}
+    return {model: read(path) for model, path in paths.items() if path.is_file()}
 
 
 def _counts(manifest: pd.DataFrame | None) -> list[dict[str, Any]]:

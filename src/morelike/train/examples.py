@@ -7,12 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from morelike.core import files
 from morelike.core.randomness import generator
 from morelike.core.row_noise import RowNoise
-from morelike.images import pixels, quality
+from morelike.images import pixels
 from morelike.models.base import Encodes, Generates, ImageModel, Restores, Varies, make
+from morelike.storage import tables
 from morelike.storage.shards import ShardWriter
+from morelike.train import restoration
 from morelike.train.batches import Batches
 from morelike.train.loggers import Loggers
 
@@ -52,46 +53,47 @@ def log_latents(model: ImageModel, batches: Batches, fabric, loggers: Loggers, s
 
 @torch.no_grad()
 def write(model: ImageModel, batches: Batches, fabric, folder: Path) -> dict[str, float]:
-    """Restore val images and write them to ``folder/examples``, and how good they are to ``folder/restoration.json``.
+    """Restore val images and write them to ``folder/examples``.
+
+    For a model that starts from noisy images, ``folder/restoration.csv`` tells for each kind of noise what the model
+    and the best denoiser of OpenCV make of them, and ``folder/classical.csv`` what each of OpenCV's does, tuned.
 
     Returns:
-        Mean PSNR (dB) and SSIM of the restorations, and of the noisy twins where the model starts from those; nothing
-        for a model that restores nothing.
+        Mean PSNR (dB) and SSIM of the restorations, and of the noisy twins and of the best of OpenCV where the model
+        starts from those; nothing for a model that restores nothing.
     """
     if not isinstance(model, Restores):
         return {}
     rows = np.sort(_few_per_label(batches, batches.val_rows, PER_LABEL * len(batches.labels)))
     writer = ShardWriter(folder / "examples", *batches.clean.shape)
-    tables = []
+    examples, tried = [], []
     for start in range(0, len(rows), batches.settings.batch_size):
         part = rows[start : start + batches.settings.batch_size]
         with fabric.autocast():
             restored = model.restore(batches.of_rows(part))
         images = as_uint8(restored)
         writer.append(images)
-        tables.append(_measure(batches, part, images, model.restores))
-    table = pd.concat(tables, ignore_index=True)
+        clean, noisy = batches.clean.read(part), batches.noisy.read(part)
+        table = pd.DataFrame({"row": part, "label": batches.clean.index["label"].iloc[part].to_numpy()})
+        if model.restores == "noisy":
+            table["recipe"] = batches.noisy.index["recipe"].iloc[part].to_numpy()
+            table = table.join(restoration.measured(noisy, clean, "before"))
+            tried.append(restoration.classical(noisy, clean, table["recipe"].to_numpy()))
+        examples.append(table.join(restoration.measured(images, clean, "after")))
+    table = pd.concat(examples, ignore_index=True)
     writer.close(table)
-    by_recipe = table.groupby("recipe") if model.restores == "noisy" else [("all", table)]
-    numbers = [column for column in table.columns if column.startswith(("psnr", "ssim"))]
-    summary = {name: {"images": len(part)} | part[numbers].mean().to_dict() for name, part in by_recipe}
-    files.write_json(folder / "restoration.json", summary)
-    return table[numbers].mean().to_dict()
+    if not tried:
+        return table[["psnr_after_db", "ssim_after"]].mean().to_dict()
+    best = restoration.tuned(pd.concat(tried, ignore_index=True))
+    compared = restoration.comparison(table, best)
+    tables.write_csv(folder / "classical.csv", best)
+    tables.write_csv(folder / "restoration.csv", compared)
+    return compared.iloc[-1][restoration.NUMBERS].astype(float).to_dict()
 
 
 def as_uint8(images: Tensor) -> np.ndarray:
     """Bring a model's float N×C×H×W in [0, 1] to uint8 N×H×W×C on the CPU."""
     return pixels.to_uint8(images.float().cpu().numpy())
-
-
-def _measure(batches: Batches, rows: np.ndarray, restored: np.ndarray, restores: str) -> pd.DataFrame:
-    clean, noisy = batches.clean.read(rows), batches.noisy.read(rows)
-    table = {"row": rows, "label": batches.clean.index["label"].iloc[rows].to_numpy()}
-    if restores == "noisy":
-        table["recipe"] = batches.noisy.index["recipe"].iloc[rows].to_numpy()
-        table |= {"psnr_before_db": quality.psnr_db(noisy, clean), "ssim_before": quality.ssim(noisy, clean)}
-    table |= {"psnr_after_db": quality.psnr_db(restored, clean), "ssim_after": quality.ssim(restored, clean)}
-    return pd.DataFrame(table)
 
 
 def _few_per_label(batches: Batches, rows: np.ndarray, most: int) -> np.ndarray:

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from morelike.core import code, devices, files, progress
 from morelike.core.randomness import derived_seed
+from morelike.images.noise import Recipes
 from morelike.models import registry, saved
 from morelike.models.base import Batch, ImageModel, ImageSpec, ModelSettings, Outcome
 from morelike.storage.shards import ShardStore
 from morelike.train import checks, examples
-from morelike.train.batches import Batches
+from morelike.train.batches import Batches, label_names
 from morelike.train.checkpoints import Checkpoints, say_where
 from morelike.train.loggers import Loggers, Silent
 from morelike.train.schedule import Schedule, schedule
@@ -41,7 +42,8 @@ class ImageTraining:
 
     Attributes:
         model: of a file in ``morelike/models``.
-        clean: the resized images; ``noisy``: their noisy twins, row for row.
+        clean: the resized images; ``noisy``: their noisy twins, row for row, on which restoring is measured.
+        recipes: of the noise of the fresh twins that training learns from.
         std: of the train split, per channel, pixels in [0, 1].
         common: what all models share; ``settings``: the model's own section of ``params.yaml``.
         seed: decides the weights at the start, the batches and every draw.
@@ -51,6 +53,7 @@ class ImageTraining:
     model: str
     clean: ShardStore
     noisy: ShardStore
+    recipes: Recipes
     std: list[float]
     common: Train
     settings: ModelSettings
@@ -76,9 +79,11 @@ class ImageTraining:
         """
         base = saved.load(self.base).requires_grad_(False) if self.base else None
         torch.manual_seed(derived_seed(self.seed, "weights", self.model))
-        images = Images(Batches(self.clean, self.noisy, self.common, self.seed, self.model, fabric.device))
-        spec = ImageSpec(*self.clean.shape, tuple(images.batches.labels), sigma_data=2 * root_mean_square(self.std))
+        labels = tuple(label_names(self.clean))
+        spec = ImageSpec(*self.clean.shape, labels, sigma_data=2 * root_mean_square(self.std))
         model = registry.create(self.model, spec, self.settings, base)
+        source = self.clean, self.noisy, self.common, self.seed, self.model, fabric.device
+        images = Images(Batches(*source, self.recipes, model.twin_share))
         return Trainer(fabric, model, images, self.common, self.schedule)
 
     def decided_by(self, precision: str) -> dict[str, Any]:
@@ -89,6 +94,7 @@ class ImageTraining:
             "settings": self.settings.model_dump(exclude={"budget_images"}),
             "seed": self.seed,
             "std": self.std,
+            "recipes": {name: [step.model_dump() for step in steps] for name, steps in self.recipes.items()},
             "stores": [self.clean.digest(), self.noisy.digest()],
             "base": saved.checksum(self.base) if self.base else None,
             "precision": precision,

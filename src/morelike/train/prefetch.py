@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -10,68 +11,72 @@ from torch import Tensor
 
 from morelike.storage.shards import ShardStore
 
-RESIDENT_SHARE = 0.3  # of a GPU's free memory, for all stores together
+RESIDENT_SHARE = 0.3  # of a GPU's free memory, for a whole store
+T = TypeVar("T")
 
 
 @dataclass
 class Rows:
-    """Rows, and their images of each store as uint8 N×H×W×C; None where these lie on the device already."""
+    """Rows, and their images as uint8 N×H×W×C; None where these lie on the device already."""
 
     rows: np.ndarray
-    images: list[Tensor] | None
+    images: Tensor | None
 
 
 class Reader:
-    """Reads rows of stores of one length and brings them to the device.
+    """Reads rows of a store and brings them to the device.
 
-    On a GPU stores that fit lie there whole, as uint8, and a batch is gathered there. Elsewhere rows come from the
+    On a GPU a store that fits lies there whole, as uint8, and a batch is gathered there. Elsewhere rows come from the
     memory-mapped shards, by pinned memory to a GPU, so that the copy runs beside the computation.
 
     Args:
-        stores: of the same rows.
-        device: where the images are wanted.
-        room_bytes: for whole stores; None asks the device.
+        store: the images.
+        device: where they are wanted.
+        room_bytes: for the whole store; None asks the device.
         memory_format: of the images on the device.
     """
 
     def __init__(
         self,
-        stores: tuple[ShardStore, ...],
+        store: ShardStore,
         device: torch.device,
         room_bytes: int | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
     ):
-        self.stores, self.device, self._format = stores, device, memory_format
-        size = sum(len(store) * int(np.prod(store.shape)) for store in stores)
+        self.store, self.device, self._format = store, device, memory_format
+        size = len(store) * int(np.prod(store.shape))
         fits = size <= (resident_bytes(device) if room_bytes is None else room_bytes)
-        self._whole = [_on_device(store, device) for store in stores] if fits else None
+        self._whole = _on_device(store, device) if fits else None
 
     def read(self, rows: np.ndarray) -> Rows:
         """Do what needs no device: read the rows, unless they lie on the device."""
         if self._whole is not None:
             return Rows(rows, None)
-        images = [torch.from_numpy(store.read(rows)) for store in self.stores]
-        return Rows(rows, [one.pin_memory() for one in images] if self.device.type == "cuda" else images)
+        return self.of(rows, self.store.read(rows))
 
-    def on_device(self, drawn: Rows) -> list[Tensor]:
-        """Return the images of each store on the device, as :func:`morelike.images.pixels.to_float` makes them."""
+    def of(self, rows: np.ndarray, images: np.ndarray) -> Rows:
+        """Return rows with images made of them, uint8 N×H×W×C, ready to be brought to the device."""
+        tensor = torch.from_numpy(images)
+        return Rows(rows, tensor.pin_memory() if self.device.type == "cuda" else tensor)
+
+    def on_device(self, drawn: Rows) -> Tensor:
+        """Return the images on the device, as :func:`morelike.images.pixels.to_float` makes them."""
         if drawn.images is None:
-            rows = torch.from_numpy(drawn.rows).to(self.device)
-            images = [whole[rows] for whole in self._whole]
+            images = self._whole[torch.from_numpy(drawn.rows).to(self.device)]
         else:
-            images = [one.to(self.device, non_blocking=True) for one in drawn.images]
-        return [one.permute(0, 3, 1, 2).to(torch.float32, memory_format=self._format).div_(255) for one in images]
+            images = drawn.images.to(self.device, non_blocking=True)
+        return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self._format).div_(255)
 
 
-class Prefetch:
+class Prefetch(Generic[T]):
     """Prefetches: calls a pure function of the step in a thread, one step before its result is wanted."""
 
-    def __init__(self, work: Callable[[int], Rows]):
+    def __init__(self, work: Callable[[int], T]):
         self._work = work
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._coming: dict[int, Future] = {}
 
-    def __call__(self, step: int) -> Rows:
+    def __call__(self, step: int) -> T:
         """Return the result of ``step`` and begin the next."""
         asked = self._coming.pop(step, None) or self._thread.submit(self._work, step)
         self._coming = {step + 1: self._thread.submit(self._work, step + 1)}
@@ -83,7 +88,7 @@ class Prefetch:
 
 
 def resident_bytes(device: torch.device) -> int:
-    """Return how much of a device's own memory whole stores may take; 0 on a CPU, which has the mapped shards."""
+    """Return how much of a device's own memory a whole store may take; 0 on a CPU, which has the mapped shards."""
     return int(RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
