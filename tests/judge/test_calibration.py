@@ -5,7 +5,9 @@ import pytest
 import sklearn.metrics
 import torch
 import torchmetrics.functional.classification
+from scipy.special import log_softmax
 
+from morelike.judge import calibration
 from morelike.judge.calibration import balanced_weights, brier, calibration_gap, negative_log_likelihood
 from morelike.judge.statistics import interval
 
@@ -81,3 +83,17 @@ def test_the_paired_difference_of_likelihoods_is_more_certain_than_each():
     paired = interval(other - one, targets, np.arange(400), 0.95, step=0)
     alone = interval(one, targets, np.arange(400), 0.95, step=0)
     assert paired.se < alone.se / 3
+
+
+def test_temperature_undoes_what_makes_a_classifier_unsure_and_changes_no_decision():
+    random = np.random.default_rng(0)
+    truth = random.dirichlet([0.3] * 4, 4000)
+    targets = np.array([random.choice(4, p=row) for row in truth])
+    weights = np.full(4000, 1 / 4000)
+    unsure = log_softmax(0.2 * np.log(truth + 1e-9), axis=1)
+    mended = calibration.at_best_temperature(unsure, targets, weights)
+    right = calibration.at_best_temperature(np.log(truth + 1e-9), targets, weights)
+    assert np.allclose(mended, right, atol=1e-3)
+    assert np.array_equal(mended.argmax(1), unsure.argmax(1))
+    before, after = (calibration.negative_log_likelihood(one, targets).mean() for one in (unsure, mended))
+    assert after < before - 0.1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
 
 from morelike.judge import field, selection
 from morelike.judge.field import Answer
@@ -26,17 +27,16 @@ def store(tmp_path):
 
 
 def chosen(store, tmp_path, monkeypatch, worse) -> selection.Choice:
-    """Choose among classifiers whose NLL on every image is what ``worse(recipe, rate)`` says, but for some noise."""
-    random = np.random.default_rng(0)
+    """Choose among classifiers that are the less right the larger ``worse(recipe, rate)``."""
 
     def answers(self, asked, what):
-        images = np.random.default_rng(1).normal(0, 0.05, len(self.targets))
+        of_images = np.random.default_rng(1).normal(0, 2, len(self.targets))
         result = []
         for recipe, rate, _ in asked:
-            nll = 1 + worse(recipe, rate) + images + random.normal(0, 0.02, len(self.targets))
-            said = np.full((len(self.targets), len(self.classes)), -9.0, np.float32)
-            said[np.arange(len(self.targets)), self.targets] = -nll
-            result.append(Answer(said, 100, True))
+            logits = np.zeros((len(self.targets), len(self.classes)))
+            right = 4 - 2 * worse(recipe, rate) + of_images
+            logits[np.arange(len(self.targets)), self.targets] = right
+            result.append(Answer(log_softmax(logits, 1).astype(np.float32), 100, True))
         return result
 
     monkeypatch.setattr(field.Field, "answers", answers)
@@ -44,7 +44,7 @@ def chosen(store, tmp_path, monkeypatch, worse) -> selection.Choice:
 
 
 def test_where_nothing_matters_the_weakest_augmentation_and_no_synthetic_image_is_taken(store, tmp_path, monkeypatch):
-    choice = chosen(store, tmp_path, monkeypatch, lambda recipe, rate: 0.02 * (recipe.synthetic > 0))
+    choice = chosen(store, tmp_path, monkeypatch, lambda recipe, rate: 0.1 * (recipe.synthetic > 0))
     assert choice.recipe.augment == selection.base_of(SETTINGS).scaled(0.5)
     assert choice.recipe == choice.baseline
     assert choice.candidate.synthetic > 0

@@ -4,6 +4,8 @@ So `morelike.judge.statistics.interval` says how certain a score is, and how cer
 """
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 BINS = 15
 
@@ -73,6 +75,31 @@ def balanced_weights(targets: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """
     images = np.bincount(targets, minlength=len(counted))
     return np.where(counted, 1 / np.maximum(images, 1), 0)[targets] / np.sum(counted)
+
+
+def at_best_temperature(log_probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the log-probabilities at the temperature at which these images are most likely (Guo et al. 2017).
+
+    Label smoothing and mixed images make a classifier less sure than it could be. That is no fault of a recipe: one
+    number mends it. So recipes are compared with each classifier at its own best temperature.
+
+    Args:
+        log_probabilities: float images×classes.
+        targets: int images, the true class of each.
+        weights: float images, how much each counts.
+
+    Returns:
+        float64 images×classes.
+    """
+    said = np.asarray(log_probabilities, np.float64)
+
+    def scaled(log_temperature: float) -> np.ndarray:
+        return log_softmax(said / np.exp(log_temperature), axis=1)
+
+    def loss(log_temperature: float) -> float:
+        return float(weights @ -_of_target(scaled(log_temperature), targets))
+
+    return scaled(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)
 
 
 def _of_target(log_probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from morelike.core import compute, randomness
 from morelike.core.progress import track
-from morelike.judge import rows
+from morelike.judge import calibration, rows
 from morelike.judge.recipes import Recipe
 from morelike.judge.settings import Judge
 from morelike.storage.shards import ShardStore
@@ -102,8 +102,10 @@ class Field:
         return list(track(answers, len(tasks), what))
 
     def nll(self, answer: Answer) -> np.ndarray:
-        """Return the negative log-likelihood of each image's class, float32 images."""
-        return -answer.log_probabilities[np.arange(len(self.targets)), self.targets]
+        """Return the negative log-likelihood of each image's class, float64 images, at the best temperature."""
+        weights = calibration.balanced_weights(self.targets, self.counted)
+        said = calibration.at_best_temperature(answer.log_probabilities, self.targets, weights)
+        return calibration.negative_log_likelihood(said, self.targets)
 
     def task(self, recipe: Recipe, learning_rate: float, seed: int) -> Task:
         """Return what a worker needs to know to train a classifier, or to find it."""
