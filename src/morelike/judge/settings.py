@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from morelike.core.settings import BatchSize, ChannelWidth, Count, NotNegative, Positive, Section, Share
 from morelike.images.settings import Classical
@@ -50,6 +50,13 @@ class Judge(Section):
     )
     extras: list[EXTRAS] = Field(description="each is tried once on top, and kept if val is the better for it")
     augment: Classical
+
+    @model_validator(mode="after")
+    def _extras_are_of_some_strength(self) -> "Judge":
+        for name in {"erase", "operations"} & set(self.extras):
+            if not getattr(self.augment, name):
+                raise ValueError(f"augment.{name} above 0, since extras names {name}")
+        return self
 
 
 SECTIONS = {"evaluate": Judge}
