@@ -45,6 +45,15 @@ def test_rare_and_common_classes_stand_beside_each_other_where_there_are_both(su
     assert [row["classes"] for row in judged.tables(none_rare)["glance"]] == ["all classes", "common classes"]
 
 
+def test_figures_that_nothing_is_known_of_are_dashes(summary):
+    unknown = copy.deepcopy(summary)
+    unknown["differences"][0] |= {"nll": None, "rare": None}
+    unknown["arms"][arms.CANDIDATE]["nll"] = None
+    tables = judged.tables(unknown)
+    assert tables["differences"][0]["nll"] == tables["differences"][0]["rare"] == cells.NOTHING
+    assert [row["arm"] for row in tables["arms"] if row["nll"] == cells.NOTHING] == ["real + classical + synthetic"]
+
+
 def test_every_trial_is_shown_its_question_once_and_what_did_not_end(summary):
     rows = judged.tables(summary)["trials"]
     assert [row["tried"] for row in rows] == [trial["tried"] for trial in summary["trials"]]

@@ -39,15 +39,6 @@ def points(found: dict | None) -> str:
     return _interval(found, "+z.1f", 100)
 
 
-def decimals(found: dict | None) -> str:
-    """Format a number with its interval.
-
-    >>> decimals({"mean": 0.25, "low": 0.125, "high": 0.5})
-    '0.250 (0.125 to 0.500)'
-    """
-    return _interval(found, "z.3f")
-
-
 def changes(found: dict | None) -> str:
     """Format a difference of numbers with its interval.
 

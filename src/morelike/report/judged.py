@@ -51,7 +51,7 @@ def _arm(summary: dict, arm: str) -> Row:
         "arm": arm_name(arm),
         "drawn": Recipe.model_validate(summary["recipes"][arm]).in_words(),
         "balanced_accuracy": cells.shares(figures["balanced_accuracy"]),
-        **{key: cells.decimals(figures[key]) for key in ("nll", "brier", "ece")},
+        **{key: cells.decimal(figures[key] and figures[key]["mean"]) for key in ("nll", "brier", "ece")},
         "steps": _steps(statistics.median(steps), arm not in summary["unended"]),
         "by_seed": ", ".join(map(cells.share, figures["by_seed"])),
     }
