@@ -54,10 +54,10 @@ def judged(classes: list[str], generator: str, grouped: bool) -> arms.Judged:
     return arms.Judged(tested, recipes, steps, unended=[arms.CANDIDATE], example=None)
 
 
-def likeness(folder: Path, classes: list[str]) -> dict:
-    """Return the likeness of a few images of two classes; the others have no synthetic ones."""
+def likeness(folder: Path, classes: list[str], made_per_class: int = 8) -> dict:
+    """Return the likeness of a few images; those of the first two classes alone have synthetic ones."""
     random = np.random.default_rng(0)
-    real, made, val = classes[:2] * 8 + classes[2:] * 2, classes[:2] * 8, classes * 6
+    real, made, val = classes[:2] * 8 + classes[2:] * 2, classes[:2] * made_per_class, classes * 6
     tables = [judged_stores.rows(real), judged_stores.rows(made, synthetic=True), judged_stores.rows(val, split="val")]
     images = [judged_stores.patterns(labels, random) for labels in (real, made, val)]
     store = judged_stores.write(folder, images, tables)

@@ -13,7 +13,7 @@ import pytest
 from morelike.core import files, settings
 from morelike.images import pixels
 from morelike.judge import statistics
-from morelike.report import page, pictures, provenance
+from morelike.report import judged, likeness, page, pictures, provenance
 from morelike.report.settings import Report
 from morelike.storage import shards
 from tests import summaries
@@ -192,25 +192,24 @@ def test_it_says_what_the_verdict_rests_on(full):
     assert "Not ended: some trainings of" not in text
 
 
-@pytest.mark.parametrize("gone", [None, "parts"])
-def test_likeness_that_could_not_be_measured_is_left_out(full, summary, gone):
-    """As of a dataset without synthetic images."""
-    measured = summary["fidelity"]
-    nothing = dict.fromkeys(measured) if gone else None
-    if gone:
-        keys = (
-            "z",
-            "perturbation_share",
-            "perturbation_share_held_out",
-            *(k for k in measured["memorisation"]["pixels"]),
-        )
-        none = dict.fromkeys(keys) | {"by_class": {}}
-        nothing |= {"images": {"synthetic": 0}, "spectrum": {"ratio": [], "cycles_per_pixel": []}, "coverage": {}}
-        nothing |= {"two_sample": {"stored": None, "augmented": None}, "memorisation": {"pixels": none}}
+def test_every_cell_of_the_tables_is_on_the_page(full, summary):
+    of_verdict, of_likeness = judged.tables(summary), likeness.tables(summary["fidelity"])
+    rows = [*of_verdict["glance"], *of_verdict["arms"], *of_verdict["differences"], *of_verdict["trials"]]
+    rows += [*of_likeness["spaces"], *of_likeness["spectrum"][0], *of_likeness["by_class"][0]]
+    shown = Outline(page_text(full)).text
+    missing = [value for row in rows for value in row.values() if value not in shown]
+    assert not missing
+    for piece in ("A classifier that", "synthetic images are perturbations", "Power of", "KID"):
+        assert piece in shown
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_likeness_of_a_dataset_without_synthetic_images_is_left_out(full, tmp_path, measured):
+    nothing = summaries.likeness(tmp_path / "none_made", CLASSES, made_per_class=0) if measured else None
     text = Outline(changed(full, fidelity=nothing)).text
     assert "The numbers behind the verdict" in text
-    assert "A classifier that" not in text
-    assert "KID" not in text
+    for piece in ("A classifier that", "synthetic images are perturbations", "Power of", "KID"):
+        assert piece not in text
 
 
 def test_a_class_in_test_alone_is_marked_beside_its_recall(full):

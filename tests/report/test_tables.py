@@ -73,6 +73,9 @@ def test_each_class_with_synthetic_images_and_each_space_has_its_likeness(summar
     assert [row["space"] for row in tables["spaces"]] == ["pixels", "", "random network", ""]
     assert tables["spaces"][2]["kid"] == cells.decimal(fidelity["coverage"]["random network"]["synthetic"]["kid"])
     assert tables["spaces"][0]["kid"] == cells.NOTHING
+    near = [fidelity["memorisation"]["pixels"][f"perturbation_share{kind}"] for kind in ("", "_held_out")]
+    assert near[0] != near[1]
+    assert [row["perturbations"] for row in tables["spaces"][:2]] == [cells.share(one) for one in near]
     bands, spectrum = fidelity["spectrum"]["ratio"], tables["spectrum"][0][0]
     assert list(spectrum.values()) == [cells.decimal(ratio) for ratio in bands]
 
