@@ -9,9 +9,11 @@ from plotly.offline import get_plotlyjs
 
 ARM_NAMES = {
     "real": "real",
+    "real+plain": "real + plain",
     "real+classical": "real + classical",
-    "real+synthetic": "real + synthetic",
-    "real+both": "real + classical + synthetic",
+    "real+classical+synthetic": "real + classical + synthetic",
+    "real as a folder": "real, as a folder",
+    "all as a folder": "all, as a folder",
     "synthetic": "synthetic only",
 }
 INK, ACCENT, SECOND, FAINT = "#8a8f98", "#2a9d8f", "#d08c2f", "rgba(138,143,152,0.25)"
@@ -25,26 +27,27 @@ def script() -> str:
 
 
 def arm_name(arm: str) -> str:
-    """Return an arm of the ladder in words."""
+    """Return a training set in words."""
     return ARM_NAMES.get(arm, arm)
 
 
 def forest(summary: dict) -> str:
-    """Chart each arm's balanced accuracy with its confidence interval."""
+    """Chart the balanced accuracy of each training set with its confidence interval."""
     arms = {arm: figures["balanced_accuracy"] for arm, figures in summary["arms"].items()}
     names = [arm_name(arm) for arm in arms]
-    colours = [ACCENT if arm == "real+both" else INK for arm in arms]
+    colours = [ACCENT if arm == summary["roles"]["candidate"] else INK for arm in arms]
     figure = go.Figure(_dots(list(arms.values()), names, "balanced accuracy", colours))
     return _finished(figure, "forest", len(arms), "balanced accuracy on the test split", ".0%")
 
 
 def differences(summary: dict) -> str:
-    """Chart the paired differences between arms with their confidence intervals, and a line at zero."""
+    """Chart the paired differences with their confidence intervals, a line at zero, and the margin as a band."""
     pairs = summary["differences"]
     names = [f"{arm_name(pair['candidate'])} − {arm_name(pair['baseline'])}" for pair in pairs]
     intervals = [pair["balanced_accuracy"] for pair in pairs]
     colours = [ACCENT] + [INK] * (len(pairs) - 1)
     figure = go.Figure(_dots(intervals, names, "difference", colours))
+    figure.add_vrect(-summary["margin"], summary["margin"], fillcolor=FAINT, line_width=0, layer="below")
     figure.add_vline(x=0, line={"color": INK, "width": 1.5})
     figure.update_xaxes(rangemode="tozero")
     return _finished(figure, "differences", len(pairs), "paired difference in balanced accuracy", "+.1%")

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from morelike.core import files
 from morelike.core.settings import flattened
 from morelike.pages import rendering
-from morelike.report import figures, pictures, provenance
+from morelike.report import figures, judged, likeness, pictures, provenance
 from morelike.report.settings import Report
 from morelike.storage import tables
 
@@ -72,7 +72,11 @@ def gathered(inputs: Inputs, settings: Report, parameters: dict, root: Path) -> 
         "plotly": Markup(figures.script()),
         "summary": summary,
         "charts": _verdict_charts(summary),
+        "judged": judged.tables(summary),
+        "likeness": likeness.tables(summary and summary["fidelity"]),
+        "evaluation_folder": inputs.evaluation.as_posix(),
         "arm_name": figures.arm_name,
+        "told_apart": likeness.told_apart,
         "strips": strips,
         "small": bool(normalisation) and max(normalisation["width_px"], normalisation["height_px"]) <= SMALL_PX,
         "classes_not_shown": max(len(counts) - len(strips), 0) if strips else 0,
