@@ -222,8 +222,7 @@ def digits(tmp_path_factory):
 )
 def test_the_judge_says_of_two_draws_of_the_digits_what_is_true(digits, judge, case):
     pool, state = digits
-    shorter = judge.model_copy(update={"max_steps": 300})
-    found = [judging.judged(worlds.drawn(pool, draw), case, shorter, state / str(draw)) for draw in (0, 1)]
+    found = [judging.judged(worlds.drawn(pool, draw), case, judge, state / str(draw)) for draw in (0, 1)]
     assert CASES[case][1].holds(Counter(one["verdict"] for one in found)), found
     if case == "oracle 100%":
         assert min(one["difference"]["mean"] for one in found) > judge.margin
