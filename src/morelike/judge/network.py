@@ -16,20 +16,20 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which t
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions around a shortcut (He et al. 2016), with group norm.
+    """Two 3×3 convolutions around a shortcut (He et al. 2016), each with a norm over the whole image.
 
-    Group norm, not batch norm: the statistics of mixed real and synthetic batches would not fit the real test
-    images, and the synthetic ones would be blamed for it.
+    Not batch norm: the statistics of mixed real and synthetic batches would not fit the real test images, and the
+    synthetic ones would be blamed for it.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int):
         super().__init__()
         self.main = nn.Sequential(
             nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
-            nn.GroupNorm(8, channels_out),
+            nn.GroupNorm(1, channels_out),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False),
-            nn.GroupNorm(8, channels_out),
+            nn.GroupNorm(1, channels_out),
         )
         same = channels_in == channels_out and stride == 1
         self.shortcut = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
@@ -146,4 +146,4 @@ def _refuse_unknown(name: str) -> None:
 
 def _halving(channels_in: int, channels_out: int, side: int) -> list[nn.Module]:
     convolution = nn.Conv2d(channels_in, channels_out, side, 2, side // 2, bias=False)
-    return [convolution, nn.GroupNorm(8, channels_out), nn.ReLU(inplace=True)]
+    return [convolution, nn.GroupNorm(1, channels_out), nn.ReLU(inplace=True)]

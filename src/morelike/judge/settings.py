@@ -26,7 +26,9 @@ class Judge(Section):
     )
     max_steps: Annotated[int, Field(ge=2)] = Field(description="of one training; it stops before if val says so")
     evaluate_every_steps: Count = Field(description="steps between two looks at val")
-    patience: Count = Field(description="looks at val without a lower loss, then the best weights so far cool down")
+    patience: Count = Field(
+        description="looks at val without a loss that is lower by 1%, then the best weights so far cool down"
+    )
     cooldown_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="of a training, at its end, in which the learning rate and the share of synthetic images fall to 0"
     )

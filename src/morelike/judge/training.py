@@ -4,10 +4,12 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -25,6 +27,7 @@ MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory must not grow
 LABEL_SMOOTHING = 0.05
 WEIGHT_DECAY = 0.05
 WARMUP_STEPS = 50
+LEAST_GAIN = 0.01  # share of the val loss: what falls by less has stopped improving
 AVERAGE = 0.99  # of the weights at each step: a half-life of 69 steps
 DECIDING = ("network", "width", "pretrained", "batch_size")  # settings that decide a training, and these:
 DECIDING += ("max_steps", "evaluate_every_steps", "patience", "cooldown_share")
@@ -74,7 +77,7 @@ def load(task: Task, store: ShardStore) -> nn.Module:
     """Return a trained classifier with the moving average of its weights, on the device that is used."""
     model = network.build(task.settings.model_copy(update={"pretrained": False}), store.shape, len(task.classes))
     model.load_state_dict(load_file(folder_of(task) / "weights"))
-    return model.to(_fabric().device).eval()
+    return model.to(_fabric().device, memory_format=devices.memory_format()).eval()
 
 
 @torch.no_grad()
@@ -119,7 +122,7 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(randomness.derived_seed(task.seed, "initial weights"))
             model = network.build(task.settings, store.shape, len(task.classes))
-        self.model = model.to(self.fabric.device)
+        self.model = model.to(self.fabric.device, memory_format=devices.memory_format())
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE), use_buffers=True)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), task.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
@@ -136,7 +139,7 @@ class _Run:
             if self.step % self.settings.evaluate_every_steps == 0 or self.step == stable:
                 loss = self._val_loss()
                 self.history.append([self.step, loss])
-                if loss < best_loss:
+                if loss < best_loss * (1 - LEAST_GAIN):
                     best_at, best_loss, best = self.step, loss, self._copied()
                 self.ended = self.step - best_at >= self.settings.patience * self.settings.evaluate_every_steps
         self._restore(best)
@@ -193,7 +196,8 @@ class _Run:
             part.load_state_dict(state)
 
 
-def _fabric():
+@cache
+def _fabric() -> Fabric:
     plain = devices.precision() == "16-mixed"  # 16-bit gradients want scaling, which a small network is not worth
     return devices.fabric("32-true" if plain else "auto")
 
