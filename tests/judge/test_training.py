@@ -70,6 +70,15 @@ def test_answers_do_not_depend_on_the_number_of_processes(store, tmp_path, monke
         assert np.array_equal(one.log_probabilities, other.log_probabilities)
 
 
+def test_missing_weights_are_said_before_anything_is_trained(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with field.Field(store, "val", SHORT.model_copy(update={"network": "resnet18", "pretrained": True}), tmp_path):
+        assert "expected the weights of resnet18" in capsys.readouterr().out
+    unknown = SHORT.model_copy(update={"network": "resnet1", "pretrained": True})
+    with pytest.raises(JudgeError, match="got 'resnet1'"), field.Field(store, "val", unknown, tmp_path):
+        pass
+
+
 def test_a_loss_that_is_not_finite_is_an_error_that_names_the_setting(store, tmp_path):
     with pytest.raises(JudgeError, match=r"lower evaluate\.learning_rates"):
         said(store, tmp_path, [(PLAIN, 1e30, 1)])

@@ -19,11 +19,16 @@ class Draws:
         targets: int64, the class of every row of the store.
         recipe: how to draw.
         seed: of the draws.
+
+    Attributes:
+        epoch: how many images there are to draw.
+        classes: int64, those that are drawn.
     """
 
     def __init__(self, real: np.ndarray, synthetic: np.ndarray, targets: np.ndarray, recipe: Recipe, seed: int):
         self.recipe, self.seed, self._targets = recipe, seed, targets
         self._rows = np.concatenate([real, synthetic])
+        self.epoch = len(self._rows)
         self.classes = np.unique(targets[self._rows])
         self._pools = [[rows[targets[rows] == k] for rows in (real, synthetic)] for k in self.classes]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.core import compute, randomness
-from morelike.core.progress import track
+from morelike.core.progress import say, track
 from morelike.judge import calibration, rows
 from morelike.judge.recipes import Recipe
 from morelike.judge.settings import Judge
@@ -87,6 +87,11 @@ class Field:
         self._workers: compute.Workers | None = None
 
     def __enter__(self) -> Self:
+        if self.settings.pretrained:
+            from morelike.judge import network  # here, so that the process that asks holds no torch by default
+
+            if line := network.missing_weights(self.settings):
+                say(line)
         count = min(compute.cores(), MOST_PROCESSES)
         self._workers = compute.Workers(count) if count > 1 else None
         return self

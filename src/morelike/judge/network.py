@@ -10,7 +10,7 @@ from morelike.judge.errors import JudgeError
 from morelike.judge.settings import Judge
 
 SMALL = "small"
-GRID = 16  # the small network's first level is no larger
+GRID = 16  # the stem makes images no larger
 LEAST_SIDE = 64  # of torchvision's models, which halve five times
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which their weights were trained on
 
@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class Small(nn.Module):
-    """Stem, three residual blocks, mean over the image, a linear layer. Takes images of any size, odd ones too."""
+    """Stem, two residual blocks, mean over the image, a linear layer. Takes images of any size, odd ones too."""
 
     def __init__(self, channels: int, side_px: int, width: int, classes: int):
         """Build for images whose longer side is ``side_px``; ``width`` channels at the first level."""
@@ -50,7 +50,6 @@ class Small(nn.Module):
             stem, side_px = [*stem, *_halving(width, width, 3)], (side_px + 1) // 2
         self.layers = nn.Sequential(
             *stem,
-            Block(width, width, 1),
             Block(width, 2 * width, 2),
             Block(2 * width, 4 * width, 2),
             nn.AdaptiveAvgPool2d(1),
@@ -109,7 +108,11 @@ def build(settings: Judge, shape: tuple[int, int, int], classes: int) -> nn.Modu
 
 
 def missing_weights(settings: Judge) -> str | None:
-    """Return a line that says why training begins with random weights although pretrained ones are asked for."""
+    """Return a line that says why training begins with random weights although pretrained ones are asked for.
+
+    Raises:
+        JudgeError: torchvision has no such classification model.
+    """
     if not settings.pretrained:
         return None
     if settings.network == SMALL:

@@ -15,7 +15,7 @@ class Judge(Section):
     """The classifiers that judge the new images."""
 
     network: str = Field(
-        description="`small`, a residual network of 5 to 7 layers, or a classification model of torchvision, such as "
+        description="`small`, a residual network of 6 to 8 layers, or a classification model of torchvision, such as "
         "`resnet18`"
     )
     pretrained: bool = Field(description="begin with torchvision's weights; of its models alone")
@@ -25,9 +25,9 @@ class Judge(Section):
         description="val chooses one, for real images alone; what has synthetic ones takes the same"
     )
     max_steps: Annotated[int, Field(ge=2)] = Field(description="of one training; it stops before if val says so")
-    evaluate_every_steps: Count = Field(description="steps between two looks at val")
+    evaluate_every_steps: Count = Field(description="steps between two looks at val, and an epoch at least")
     patience: Count = Field(
-        description="looks at val without a loss that is lower by 1%, then the best weights so far cool down"
+        description="looks at val without a loss that is lower by 2%, then the best weights so far cool down"
     )
     cooldown_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="of a training, at its end, in which the learning rate and the share of synthetic images fall to 0"

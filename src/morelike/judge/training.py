@@ -27,7 +27,7 @@ MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory must not grow
 LABEL_SMOOTHING = 0.05
 WEIGHT_DECAY = 0.05
 WARMUP_STEPS = 50
-LEAST_GAIN = 0.01  # share of the val loss: what falls by less has stopped improving
+LEAST_GAIN = 0.02  # share of the val loss: what falls by less has stopped improving
 AVERAGE = 0.99  # of the weights at each step: a half-life of 69 steps
 DECIDING = ("network", "width", "pretrained", "batch_size")  # settings that decide a training, and these:
 DECIDING += ("max_steps", "evaluate_every_steps", "patience", "cooldown_share")
@@ -42,6 +42,7 @@ def folder_of(task: Task) -> Path:
         "settings": task.settings.model_dump(mode="json", include=set(DECIDING)),
         "learning_rate": task.learning_rate,
         "seed": task.seed,
+        "begins_at_random": network.missing_weights(task.settings) is not None,
         "code": code.digest(__name__),
         "torch": torch.__version__,
     }
@@ -133,15 +134,16 @@ class _Run:
         """Train, cool down, and leave the averaged network in ``average``."""
         share = self.settings.cooldown_share
         stable = max(1, round(self.settings.max_steps * (1 - share)))
+        every = max(self.settings.evaluate_every_steps, self.draws.epoch // self.settings.batch_size)
         best_at, best_loss, best = 0, math.inf, self._copied()
         while self.step < stable and not self.ended:
             self._advance(min(1.0, (self.step + 1) / WARMUP_STEPS), 1.0)
-            if self.step % self.settings.evaluate_every_steps == 0 or self.step == stable:
+            if self.step % every == 0 or self.step == stable:
                 loss = self._val_loss()
                 self.history.append([self.step, loss])
                 if loss < best_loss * (1 - LEAST_GAIN):
                     best_at, best_loss, best = self.step, loss, self._copied()
-                self.ended = self.step - best_at >= self.settings.patience * self.settings.evaluate_every_steps
+                self.ended = self.step - best_at >= self.settings.patience * every
         self._restore(best)
         self.step = best_at
         cool_down = max(1, round(best_at * share / (1 - share)))
