@@ -25,6 +25,10 @@ def said(store, state, asked, settings=SHORT, split="test") -> list[field.Answer
         return here.answers(asked, "classifiers")
 
 
+def task(store, state) -> field.Task:
+    return field.Field(store, "test", SHORT, state).task(PLAIN, 0.01, 1)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     rows = stores.images("train", 30) + stores.images("val", 20) + stores.images("test", 20)
@@ -57,9 +61,10 @@ def test_a_trained_classifier_is_found_again_and_an_interrupted_one_is_not(store
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.log_probabilities, other.log_probabilities)
     assert not np.array_equal(first[0].log_probabilities, first[1].log_probabilities)
-    next(tmp_path.iterdir()).joinpath("about.json").unlink()
-    with pytest.raises(TypeError):
-        said(store, tmp_path, [(PLAIN, 0.01, 1), (PLAIN, 0.01, 2)])
+    for name, data in (("about.json", b"{"), ("weights", b"\x00" * 99)):
+        (training.folder_of(task(store, tmp_path)) / name).write_bytes(data)
+        with pytest.raises(TypeError):  # it would be trained again
+            said(store, tmp_path, [(PLAIN, 0.01, 1)])
 
 
 def test_answers_do_not_depend_on_the_number_of_processes(store, tmp_path, monkeypatch):

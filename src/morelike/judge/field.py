@@ -1,6 +1,7 @@
 """The images that classifiers learn from and are asked about, and the processes that train them."""
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from morelike.judge.recipes import Recipe
 from morelike.judge.settings import Judge
 from morelike.storage.shards import ShardStore
 
+MOST_KEPT = 1000  # trained classifiers; the oldest are removed
 MOST_PROCESSES = 4  # each loads torch, which takes about 1 GB
 
 
@@ -99,6 +101,9 @@ class Field:
     def __exit__(self, *exception: object) -> None:
         if self._workers:
             self._workers.__exit__(*exception)
+        kept = sorted(self.state.glob("*"), key=lambda path: path.stat().st_mtime)
+        for path in kept[:-MOST_KEPT]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def answers(self, asked: list[tuple[Recipe, float, int]], what: str) -> list[Answer]:
         """Train a classifier per recipe, learning rate and seed; return what each says, in order."""

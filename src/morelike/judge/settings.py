@@ -24,7 +24,10 @@ class Judge(Section):
     learning_rates: Annotated[list[Positive], Field(min_length=1, max_length=5)] = Field(
         description="val chooses one, for real images alone; what has synthetic ones takes the same"
     )
-    max_steps: Annotated[int, Field(ge=2)] = Field(description="of one training; it stops before if val says so")
+    max_steps: Literal["auto"] | Annotated[int, Field(ge=2)] = Field(
+        description="of one training; it stops before if val says so. auto: 60 epochs of the real train images, and at "
+        "least 1000"
+    )
     evaluate_every_steps: Count = Field(description="steps between two looks at val, and an epoch at least")
     patience: Count = Field(
         description="looks at val without a loss that is lower by 2%, then the best weights so far cool down"

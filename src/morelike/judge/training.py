@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,6 +28,7 @@ MOST_AT_ONCE, PIXELS_AT_ONCE = 256, 2**20  # in prediction: memory must not grow
 LABEL_SMOOTHING = 0.05
 WEIGHT_DECAY = 0.05
 WARMUP_STEPS = 50
+MOST_EPOCHS, LEAST_STEPS = 60, 1000  # where `max_steps` is auto
 LEAST_GAIN = 0.02  # share of the val loss: what falls by less has stopped improving
 AVERAGE = 0.99  # of the weights at each step: a half-life of 69 steps
 DECIDING = ("network", "width", "pretrained", "batch_size")  # settings that decide a training, and these:
@@ -52,20 +54,24 @@ def folder_of(task: Task) -> Path:
 def answer(task: Task) -> Answer:
     """Train a classifier, or find it, and ask it about a split, with one thread.
 
+    One that was kept and is damaged is trained again.
+
     Raises:
         JudgeError: the loss is not finite.
     """
     store = ShardStore(task.store)
     with _one_thread():
-        about = trained(task, store)
-        said = predict(load(task, store), store, store.rows(task.split))
+        try:
+            model, about = load(task, store), files.read_json(folder_of(task) / "about.json", "steps", "ended")
+        except (DamagedFile, FileNotFoundError, SafetensorError, RuntimeError):
+            about = train(task, store)
+            model = load(task, store)
+        said = predict(model, store, store.rows(task.split))
     return Answer(said, about["steps"], about["ended"])
 
 
-def trained(task: Task, store: ShardStore) -> dict:
-    """Train a classifier if it is not there yet; return ``steps`` and ``ended``. The folder is written whole."""
-    with contextlib.suppress(DamagedFile, FileNotFoundError):
-        return files.read_json(folder_of(task) / "about.json", "steps", "ended")
+def train(task: Task, store: ShardStore) -> dict:
+    """Train a classifier and keep it; return ``steps`` and ``ended``. Its folder is written whole."""
     run = _Run(task, store)
     run.to_the_end()
     with files.written_aside(folder_of(task)) as aside:
@@ -133,7 +139,7 @@ class _Run:
     def to_the_end(self) -> None:
         """Train, cool down, and leave the averaged network in ``average``."""
         share = self.settings.cooldown_share
-        stable = max(1, round(self.settings.max_steps * (1 - share)))
+        stable = max(1, round(self._max_steps() * (1 - share)))
         every = max(self.settings.evaluate_every_steps, self.draws.epoch // self.settings.batch_size)
         best_at, best_loss, best = 0, math.inf, self._copied()
         while self.step < stable and not self.ended:
@@ -151,6 +157,11 @@ class _Run:
             left = 1 - (number + 1) / (cool_down + 1)
             self._advance(left, left)
         self.average = self.average.module
+
+    def _max_steps(self) -> int:
+        if self.settings.max_steps != "auto":
+            return self.settings.max_steps
+        return max(LEAST_STEPS, MOST_EPOCHS * len(rows.train_rows(self.store)[0]) // self.settings.batch_size)
 
     def _advance(self, rate: float, left: float) -> None:
         for group in self.optimizer.param_groups:
