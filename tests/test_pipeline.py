@@ -68,8 +68,11 @@ def test_nothing_half_written_is_left(project):
     assert not [path for path in project.rglob("*.partial") if ".dvc" not in path.parts]
 
 
-def test_git_sees_nothing_of_what_the_stages_wrote_but_the_lock(project):
-    assert tiny_project.git(project, "status", "--porcelain").split() == ["??", "dvc.lock"]
+def test_git_sees_nothing_of_what_the_stages_wrote_but_the_lock_and_the_ledger(project):
+    assert tiny_project.git(project, "status", "--porcelain").split() == [
+        *("??", "dvc.lock"),
+        *("??", "reports/test_openings.json"),
+    ]
 
 
 def test_metrics_plots_and_experiments_have_something_to_show(project, tmp_path):

@@ -21,6 +21,7 @@ SETTINGS = {
         "evaluate_every_images": 96,
         "patience": 2,
         "ema_halflife_images": 32,
+        "checks": {"diverged": 2.0},  # a batch has 4 noisy twins: its loss varies more than that of a whole one
     },
     "models": {
         "vae": {"budget_images": 192, "width": 8, "latent_dims": 4, "beta_warmup_images": 64},

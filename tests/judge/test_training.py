@@ -35,9 +35,11 @@ def store(tmp_path_factory):
     return stores.write(tmp_path_factory.mktemp("real") / "store", rows)
 
 
-def test_it_learns_and_ends_when_val_stops_improving(store, tmp_path):
-    settings = JUDGE.model_copy(update={"max_steps": 2000, "evaluate_every_steps": 20, "patience": 3, "batch_size": 32})
-    answer = said(store, tmp_path, [(PLAIN, 0.01, 1)], settings)[0]
+def test_it_learns_and_ends_when_val_stops_improving(tmp_path):
+    rows = stores.images("train", 150) + stores.images("val", 30) + stores.images("test", 20)
+    store = stores.write(tmp_path / "store", rows)
+    longer = {"max_steps": 2000, "evaluate_every_steps": 30, "patience": 4, "batch_size": 32, "width": 16}
+    answer = said(store, tmp_path / "state", [(PLAIN, 0.01, 1)], JUDGE.model_copy(update=longer))[0]
     right = answer.log_probabilities.argmax(1) == np.repeat([0, 1, 2], 20)
     assert right.mean() > 0.8
     assert answer.ended
