@@ -105,5 +105,5 @@ def _tested(field: Field, of_arm: dict[str, list[Answer]], choice: Choice) -> Te
             recipe=CANDIDATE if choice.recipe.synthetic else BASELINE,
             also=((FOLDER, REAL_FOLDER), (ONLY, BASELINE)) if FOLDER in of_arm else (),
         ),
-        advice=choice.recipe.in_words(),
+        advice=f"{choice.recipe.in_words()}, classes drawn alike, augmented as val chose",
     )
