@@ -4,6 +4,7 @@ from pathlib import Path
 
 from morelike.core import settings
 from morelike.export.choosing import Judging
+from morelike.judge.recipe_file import Training
 from morelike.judge.recipes import Recipe
 from morelike.judge.selection import Choice
 from morelike.judge.settings import Judge
@@ -12,6 +13,21 @@ WHOLE = settings.read(Path(__file__).resolve().parents[1] / "params.yaml").secti
 CLASSICAL = WHOLE.augment.model_copy(update={"flip": True, "mix": "cutmix"})
 TINY = {"width": 8, "batch_size": 16, "max_steps": 4, "evaluate_every_steps": 2, "patience": 1, "selection_seeds": 1}
 JUDGE = WHOLE.model_copy(update=TINY | {"shares": [0.25], "strengths": [1.0], "extras": [], "augment": CLASSICAL})
+TRAINING = Training(
+    network="small",
+    width=24,
+    pretrained=False,
+    optimizer="AdamW",
+    weight_decay=0.05,
+    label_smoothing=0.05,
+    learning_rate=0.003,
+    warmup_steps=50,
+    batch_size=64,
+    steps=1200,
+    cooldown_share=0.25,
+    weight_average=0.99,
+    seeds=2,
+)
 RECIPE = Recipe(draw="class", synthetic=0.25, generators=("dae",), augment=CLASSICAL)
 
 

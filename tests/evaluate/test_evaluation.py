@@ -12,11 +12,11 @@ from morelike.evaluate import evaluation, exported
 from morelike.images import pixels
 from morelike.judge import recipe_file
 from morelike.judge.errors import LeakError
-from morelike.judge.recipe_file import RecipeFile, Training, Transforms
+from morelike.judge.recipe_file import RecipeFile, Transforms
 from morelike.judge.recipes import Recipe
 from morelike.storage.errors import StoreError
 from tests.judge.stores import CLASSES, draw
-from tests.judging import JUDGE
+from tests.judging import JUDGE, TRAINING
 
 SETTINGS = JUDGE.model_copy(
     update={"max_steps": 120, "evaluate_every_steps": 30, "patience": 2, "batch_size": 32, "seeds_beside": 2}
@@ -42,21 +42,7 @@ def write_dataset(folder, images: list[tuple[str, str, str, bool]], candidate: R
 
 
 def write_recipe(folder, candidate: Recipe | None) -> None:
-    training = Training(
-        network="small",
-        width=8,
-        pretrained=False,
-        optimizer="AdamW",
-        weight_decay=0.05,
-        label_smoothing=0.05,
-        learning_rate=0.01,
-        warmup_steps=50,
-        batch_size=32,
-        steps=120,
-        cooldown_share=0.25,
-        weight_average=0.99,
-        seeds=1,
-    )
+    training = TRAINING.model_copy(update={"learning_rate": 0.01})
     transforms = Transforms(image=(), batch=())
     chosen = RecipeFile(recipe=RECIPE, candidate=candidate, training=training, torchvision=transforms)
     recipe_file.write(chosen, folder)

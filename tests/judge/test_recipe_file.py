@@ -6,25 +6,10 @@ import pytest
 
 from morelike.core.errors import DamagedFile
 from morelike.judge import recipe_file
-from morelike.judge.recipe_file import RecipeFile, Training, Transforms
+from morelike.judge.recipe_file import RecipeFile, Transforms
 from morelike.storage.errors import StoreError
-from tests.judging import RECIPE
+from tests.judging import RECIPE, TRAINING
 
-TRAINING = Training(
-    network="small",
-    width=24,
-    pretrained=False,
-    optimizer="AdamW",
-    weight_decay=0.05,
-    label_smoothing=0.05,
-    learning_rate=0.003,
-    warmup_steps=50,
-    batch_size=64,
-    steps=1200,
-    cooldown_share=0.25,
-    weight_average=0.99,
-    seeds=2,
-)
 WHOLE = RecipeFile(
     recipe=RECIPE,
     candidate=RECIPE,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from morelike.judge.recipes import Recipe
+from morelike.judge.rows import made_by
 
 
 def of(table: pd.DataFrame, recipe: Recipe | None) -> pd.Series:
@@ -27,8 +28,7 @@ def of(table: pd.DataFrame, recipe: Recipe | None) -> pd.Series:
     if recipe is None or train.empty:
         return weights
     synthetic = train["synthetic"].to_numpy(bool)
-    wanted = synthetic & (train["generator"].isin(recipe.generators).to_numpy() | (not recipe.generators))
-    wanted &= recipe.synthetic > 0
+    wanted = synthetic & made_by(train, recipe.generators) & (recipe.synthetic > 0)
     by_class = _by_class(train["label"], synthetic, wanted, recipe.synthetic)
     drawn = by_class if recipe.draw == "class" else (wanted | ~synthetic).astype(np.float64)
     weights[train.index] = drawn / drawn.mean()

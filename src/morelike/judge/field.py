@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 
 from morelike.core import compute, randomness
 from morelike.core.progress import say, track
@@ -79,11 +78,12 @@ class Field:
         self.store, self.split, self.settings, self.state = store, split, settings, Path(state)
         self.classes = tuple(sorted(store.index["label"].unique()))
         asked = store.rows(split)
-        self.targets = rows.targets_of(store, self.classes)[asked]
-        self.clusters = clusters_of(store.index["group"].iloc[asked])
+        targets = rows.targets_of(store, self.classes)
+        self.targets = targets[asked]
+        self.clusters = rows.clusters_of(store.index["group"].iloc[asked])
         real = rows.train_rows(store)[0]
         count = len(self.classes)
-        self.real_counts = np.bincount(rows.targets_of(store, self.classes)[real], minlength=count)
+        self.real_counts = np.bincount(targets[real], minlength=count)
         self.counted = (np.bincount(self.targets, minlength=count) > 0) & (self.real_counts > 0)
         self._digests: dict[bytes, str] = {}
         self._workers: compute.Workers | None = None
@@ -140,12 +140,6 @@ class Field:
                 digest.update(images)
             self._digests[key] = digest.hexdigest()
         return self._digests[key]
-
-
-def clusters_of(groups: pd.Series) -> np.ndarray:
-    """Return the number of each image's cluster, int64; an image without a group is alone in its own."""
-    alone = [f"\x1f{number}" for number in range(len(groups))]
-    return pd.factorize(groups.where(groups != "", alone))[0]
 
 
 def seeds_of(seed: int, purpose: str, count: int) -> list[int]:

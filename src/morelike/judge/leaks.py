@@ -9,6 +9,7 @@ from scipy.stats import hypergeom
 
 from morelike.core import randomness
 from morelike.judge.errors import LeakError
+from morelike.judge.rows import clusters_of
 from morelike.storage.nearest import nearest_rows
 from morelike.storage.shards import ShardStore
 
@@ -113,8 +114,9 @@ def excess(store: ShardStore) -> tuple[int, int, float]:
 def _one_per_group(index: pd.DataFrame) -> np.ndarray:
     """Mark one row, by a draw, of each group of a split; an image without a group is its own. bool N."""
     order = randomness.generator(0, "leaks", "groups").permutation(len(index))
-    group = index["group"].where(index["group"] != "", pd.Series(np.arange(len(index)).astype(str), index.index) + "/")
-    kinds = pd.DataFrame({"group": group, "split": index["split"], "synthetic": index["synthetic"]}).iloc[order]
+    kinds = pd.DataFrame(
+        {"group": clusters_of(index["group"]), "split": index["split"], "synthetic": index["synthetic"]}
+    ).iloc[order]
     alone = np.zeros(len(index), bool)
     alone[order] = ~kinds.duplicated().to_numpy()
     return alone

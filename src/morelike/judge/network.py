@@ -116,7 +116,7 @@ def missing_weights(settings: Judge) -> str | None:
     if not settings.pretrained:
         return None
     if settings.network == SMALL:
-        return "evaluate.pretrained: the small network has no weights of others; name a model of torchvision"
+        return "evaluate.pretrained: there are no weights for the small network; name a model of torchvision"
     _refuse_unknown(settings.network)
     path = weights_path(settings.network)
     if path.is_file():

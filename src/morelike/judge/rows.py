@@ -1,6 +1,7 @@
-"""Which rows of a store a recipe may draw, and which class each is of."""
+"""Which rows of a store a recipe may draw, which class each is of, and what belongs together."""
 
 import numpy as np
+import pandas as pd
 
 from morelike.judge.recipes import Recipe
 from morelike.storage.shards import ShardStore
@@ -14,8 +15,19 @@ def targets_of(store: ShardStore, classes: tuple[str, ...]) -> np.ndarray:
 def train_rows(store: ShardStore, generators: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Return the real and the synthetic train rows, int64 each; of ``generators``, or of all if none is named."""
     train, new = (store.index["split"] == "train").to_numpy(), store.index["synthetic"].to_numpy(bool)
-    wanted = store.index["generator"].isin(generators).to_numpy() | (not generators)
+    wanted = made_by(store.index, generators)
     return np.flatnonzero(train & ~new), np.flatnonzero(train & new & wanted)
+
+
+def made_by(table: pd.DataFrame, generators: tuple[str, ...]) -> np.ndarray:
+    """Return which rows are of one of ``generators``, bool N; all are, if none is named."""
+    return table["generator"].isin(generators).to_numpy() | (not generators)
+
+
+def clusters_of(groups: pd.Series) -> np.ndarray:
+    """Return the number of each image's cluster, int64; an image without a group is alone in its own."""
+    alone = [f"\x1f{number}" for number in range(len(groups))]
+    return pd.factorize(groups.where(groups != "", alone))[0]
 
 
 def drawn_rows(store: ShardStore, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from morelike.images.settings import Classical
 from morelike.judge import statistics
 from morelike.judge.field import Answer, Field, seeds_of
 from morelike.judge.recipes import Recipe
+from morelike.judge.rows import clusters_of
 from morelike.judge.settings import MOST_RECIPES, Judge
 from morelike.storage.shards import ShardStore
 
@@ -77,8 +78,7 @@ def not_measured(index: pd.DataFrame, split: str) -> str:
         return "one class, and a classifier needs two"
     if asked["label"].nunique() < 2:
         return f"fewer than two classes have train and {split} images"
-    together = asked["group"].where(asked["group"] != "", asked.index.astype(str))
-    if together.groupby(asked["label"]).nunique().max() < 2:
+    if pd.Series(clusters_of(asked["group"])).groupby(asked["label"].to_numpy()).nunique().max() < 2:
         return f"no class has {split} images of two groups, so nothing tells how certain a figure is"
     return ""
 
